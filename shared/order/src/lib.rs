@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod content;
+mod order;
+mod party;
+mod sum;
+
+pub use content::ContentHash;
+pub use order::{
+    Charge, Discount, GiftCard, Line, LineOption, Order, OrderState, Payment, Refund, RefundedLine,
+};
+pub use party::{Address, Customer};
+pub use sum::{SumCheck, SumVerdict};
