@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod client;
+mod curl;
+mod error;
+pub mod lenient_json;
+pub mod oauth1;
+mod policy;
+mod query;
+pub mod redaction;
+mod request;
+mod response;
+mod tls;
+
+pub use address::{InvalidAddress, Lookup, LookupFuture, Refusal, SystemLookup, judge_ip};
+pub use client::HttpClient;
+pub use error::{TlsFailure, TransportError};
+pub use policy::{OutboundPolicy, PolicyError, PortRule, Subnet};
+pub use query::{encode_component, encode_pairs};
+pub use request::{Effect, Request};
+pub use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+pub use reqwest::{Method, StatusCode};
+pub use response::Response;
+pub use url::Url;

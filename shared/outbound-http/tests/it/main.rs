@@ -1,0 +1,13 @@
+//! The client against real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod exchange;
+mod failures;
+mod guard;
+mod server;
+mod tls;
+mod tracing_span;
