@@ -1,0 +1,112 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use storelink_model::Platform;
+
+use crate::{
+    AdapterError, CapabilityProfile, Descriptor, Diagnosis, ItemOutcome, OrderPage, OrderReading,
+    OrderWindow, Position, PriceWrite, ProductPage, ProductWindow, StockWrite, StoreAccess,
+    StoreIds, ValueKind, WriteGroup,
+};
+
+/// How much a store takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Stock rows in one request.
+    pub stock_batch: usize,
+    /// Price rows in one request.
+    pub price_batch: usize,
+    /// Requests under way at once.
+    pub concurrency: usize,
+}
+
+/// One online store platform.
+///
+/// Every method sends each request at most once and returns within the time limits of its requests.
+/// What it cannot understand it says so; it never invents a value.
+#[async_trait]
+pub trait StoreAdapter: Send + Sync + 'static {
+    /// The platform as data.
+    fn descriptor(&self) -> &Descriptor;
+
+    /// How much a store with this profile takes at once.
+    fn limits(&self, profile: &CapabilityProfile) -> Limits;
+
+    /// Which request a write of this article belongs into.
+    fn write_group(&self, kind: ValueKind, ids: &StoreIds) -> WriteGroup;
+
+    /// Finds out whether the connection works and, if not, the proven cause. Changes nothing in the
+    /// store. Never fails: what goes wrong is a check that says so.
+    async fn verify(&self, access: &StoreAccess) -> Diagnosis;
+
+    /// Reads one page of the orders of a window. `position` is none for the first page.
+    async fn read_orders(
+        &self,
+        access: &StoreAccess,
+        window: &OrderWindow,
+        position: Option<&Position>,
+    ) -> Result<OrderPage, AdapterError>;
+
+    /// Reads one order by the store's id; none when the store says that it does not exist.
+    async fn read_order(
+        &self,
+        access: &StoreAccess,
+        external_id: &str,
+    ) -> Result<Option<OrderReading>, AdapterError>;
+
+    /// Reads one page of the products of a window. `position` is none for the first page.
+    async fn read_products(
+        &self,
+        access: &StoreAccess,
+        window: &ProductWindow,
+        position: Option<&Position>,
+    ) -> Result<ProductPage, AdapterError>;
+
+    /// Writes stock values of one group, at most [`Limits::stock_batch`] of them. On success there is
+    /// one outcome per item, in their order.
+    async fn write_stock(
+        &self,
+        access: &StoreAccess,
+        items: &[StockWrite],
+    ) -> Result<Vec<ItemOutcome>, AdapterError>;
+
+    /// Writes prices of one group, at most [`Limits::price_batch`] of them. On success there is one
+    /// outcome per item, in their order.
+    async fn write_prices(
+        &self,
+        access: &StoreAccess,
+        items: &[PriceWrite],
+    ) -> Result<Vec<ItemOutcome>, AdapterError>;
+}
+
+/// All adapters of an installation by the name of their platform.
+#[derive(Clone, Default)]
+pub struct Adapters(BTreeMap<Platform, Arc<dyn StoreAdapter>>);
+
+impl Adapters {
+    /// Adds an adapter under the platform that its descriptor names.
+    #[must_use]
+    pub fn with(mut self, adapter: impl StoreAdapter) -> Self {
+        let platform = adapter.descriptor().platform.clone();
+        self.0.insert(platform, Arc::new(adapter));
+        self
+    }
+
+    /// The adapter of a platform.
+    #[must_use]
+    pub fn get(&self, platform: &Platform) -> Option<&Arc<dyn StoreAdapter>> {
+        self.0.get(platform)
+    }
+
+    /// All adapters, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Platform, &Arc<dyn StoreAdapter>)> {
+        self.0.iter()
+    }
+}
+
+impl std::fmt::Debug for Adapters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
