@@ -1,0 +1,120 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use storelink_model::{
+    Amount, Currency, PriceListCode, Quantity, Sku, TaxRate, Timestamp, WarehouseCode,
+};
+
+use crate::EventData;
+
+/// Levels of a warehouse that changed: absolute quantities, never differences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StockChanged {
+    /// Which warehouse.
+    pub warehouse: WarehouseCode,
+    /// 1 to 1,000 levels, each SKU once.
+    #[schemars(length(min = 1, max = 1_000))]
+    pub items: Vec<StockItem>,
+}
+
+impl EventData for StockChanged {
+    const TYPE: &'static str = "storelink.stock.changed.v1";
+}
+
+/// The level of one SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StockItem {
+    /// Which article.
+    pub sku: Sku,
+    /// How many there are.
+    pub quantity: Quantity,
+    /// The ERP's own number of this value; later values have larger ones. Without it the time of
+    /// the event decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+}
+
+/// Prices of a price list that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PriceChanged {
+    /// Which list.
+    pub price_list: PriceListCode,
+    /// In which currency.
+    pub currency: Currency,
+    /// 1 to 1,000 prices, each SKU once.
+    #[schemars(length(min = 1, max = 1_000))]
+    pub items: Vec<PriceItem>,
+}
+
+impl EventData for PriceChanged {
+    const TYPE: &'static str = "storelink.price.changed.v1";
+}
+
+/// The price of one SKU: net, gross or both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PriceItem {
+    /// Which article.
+    pub sku: Sku,
+    /// Without tax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<Amount>,
+    /// With tax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gross: Option<Amount>,
+    /// The tax rate in percent; the missing side can only be computed with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_rate: Option<TaxRate>,
+    /// A sale; none ends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale: Option<SaleItem>,
+    /// The ERP's own number of this value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+}
+
+/// A sale price and its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SaleItem {
+    /// Without tax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<Amount>,
+    /// With tax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gross: Option<Amount>,
+    /// When it begins; at once when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// When it ends; never when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// Product master data of the ERP that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductChanged {
+    /// 1 to 1,000 products, each SKU once.
+    #[schemars(length(min = 1, max = 1_000))]
+    pub items: Vec<ProductItem>,
+}
+
+impl EventData for ProductChanged {
+    const TYPE: &'static str = "storelink.product.changed.v1";
+}
+
+/// One product of the ERP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductItem {
+    /// Which article.
+    pub sku: Sku,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// EAN, GTIN or UPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+    /// Whether it is gone from the ERP.
+    #[serde(default)]
+    pub removed: bool,
+    /// The ERP's own number of this value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+}

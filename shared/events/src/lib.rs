@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod connection;
+pub mod contract;
+pub mod envelope;
+pub mod erp;
+pub mod hub;
+pub mod internal;
+pub mod rpc;
+pub mod subject;
+mod violation;
+
+pub use envelope::{Envelope, EventData};
+pub use violation::Violation;
