@@ -1,0 +1,79 @@
+use std::sync::Arc;
+
+use sqlx::migrate::Migrator;
+use storelink_adapter_api::Adapters;
+use storelink_bus::Bus;
+use storelink_outbound_http::HttpClient;
+use storelink_persistence::{Database, DbError};
+use storelink_settings::Settings;
+use storelink_telemetry::Readiness;
+use storelink_vault::Vault;
+use tokio_util::sync::CancellationToken;
+
+use crate::Connections;
+use crate::connections::Parts;
+
+/// What every service is started with. Cheap to clone.
+#[derive(Clone)]
+pub struct ServiceContext {
+    /// The configuration of this process.
+    pub settings: Arc<Settings>,
+    /// The broker.
+    pub bus: Bus,
+    /// Opens and seals credentials.
+    pub vault: Arc<Vault>,
+    /// The one outgoing HTTP client.
+    pub http: HttpClient,
+    /// All platforms of this installation.
+    pub adapters: Adapters,
+    /// Whether this process can do its work.
+    pub readiness: Readiness,
+    /// Cancelled when the process is asked to end: finish what is in hand and return.
+    pub shutdown: CancellationToken,
+}
+
+/// A service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be opened or its schema does not fit.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+impl ServiceContext {
+    /// Opens the database of a service and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or was written by a later release.
+    pub async fn database(
+        &self,
+        service: &'static str,
+        migrator: &Migrator,
+    ) -> Result<Database, StartError> {
+        let database = Database::open(&self.settings.database, service).await?;
+        database.migrate(migrator).await?;
+        Ok(database)
+    }
+
+    /// All connections, with everything that was published before this call.
+    ///
+    /// # Errors
+    /// None today; a start that cannot be served is one of [`StartError`].
+    pub async fn connections(&self) -> Result<Connections, StartError> {
+        let parts = Parts {
+            bus: self.bus.clone(),
+            vault: self.vault.clone(),
+            http: self.http.clone(),
+            adapters: self.adapters.clone(),
+        };
+        Ok(Connections::start(parts, self.shutdown.clone()).await)
+    }
+}
+
+impl std::fmt::Debug for ServiceContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceContext")
+            .field("adapters", &self.adapters)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod connections;
+mod context;
+mod gate;
+mod linked;
+mod pace;
+mod places;
+
+pub use connections::Connections;
+pub use context::{ServiceContext, StartError};
+pub use linked::{AccessError, LinkedConnection};
