@@ -1,0 +1,182 @@
+//! Pulls messages of a durable consumer over one lasting inbox.
+//!
+//! The inbox lives as long as the loop, so that a message which arrives late, after its request
+//! was given up, is worked on instead of waiting for its redelivery. Only as many messages are
+//! asked for as can be started at once: nothing waits in the process while its ack-wait runs.
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+use futures::{FutureExt, StreamExt};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::Bus;
+use crate::monitor::Link;
+
+/// Longest wait for an answer that the server gives at once.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// How a request to the consumer ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PullEnd {
+    /// The messages asked for came, or there are no more at present.
+    Complete,
+    /// The consumer or its stream does not exist.
+    ConsumerMissing,
+    /// Something else came in between; try again.
+    Interrupted(String),
+}
+
+pub(crate) struct Puller {
+    bus: Bus,
+    inbox: String,
+    subscriber: async_nats::Subscriber,
+    next_subject: String,
+    link: watch::Receiver<Link>,
+    arrived: Vec<jetstream::Message>,
+}
+
+#[derive(Serialize)]
+struct PullRequest {
+    batch: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    no_wait: bool,
+    /// Nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+}
+
+impl Puller {
+    pub(crate) async fn open(
+        bus: &Bus,
+        stream: &str,
+        consumer: &str,
+    ) -> Result<Self, async_nats::SubscribeError> {
+        let inbox = bus.client().new_inbox();
+        Ok(Self {
+            subscriber: bus.client().subscribe(inbox.clone()).await?,
+            bus: bus.clone(),
+            inbox,
+            next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+            link: bus.link(),
+            arrived: Vec::new(),
+        })
+    }
+
+    /// Gets up to `max` messages; waits up to `idle` for the first. Messages are then in
+    /// [`take`](Self::take), also when this future is dropped before its end.
+    pub(crate) async fn pull(&mut self, max: usize, idle: Duration) -> PullEnd {
+        self.link.mark_unchanged();
+        let there = self.request(max, None).await;
+        if there != PullEnd::Complete || !self.arrived.is_empty() {
+            return there;
+        }
+        let first = self.request(1, Some(idle)).await;
+        if first != PullEnd::Complete || self.arrived.is_empty() || max == 1 {
+            return first;
+        }
+        self.request(max - 1, None).await
+    }
+
+    /// The messages that arrived.
+    pub(crate) fn take(&mut self) -> Vec<jetstream::Message> {
+        std::mem::take(&mut self.arrived)
+    }
+
+    /// The messages that arrived, those included that nobody looked at yet.
+    pub(crate) fn take_rest(&mut self) -> Vec<jetstream::Message> {
+        while let Some(Some(message)) = self.subscriber.next().now_or_never() {
+            if message.status.is_none() {
+                self.keep(message);
+            }
+        }
+        self.take()
+    }
+
+    /// Asks for `batch` messages: those that are there, or with `wait` those that come meanwhile.
+    async fn request(&mut self, batch: usize, wait: Option<Duration>) -> PullEnd {
+        let request = PullRequest {
+            batch,
+            no_wait: wait.is_none(),
+            expires: wait.and_then(|wait| u64::try_from(wait.as_nanos()).ok()),
+        };
+        let body = match serde_json::to_vec(&request) {
+            Ok(body) => body,
+            Err(error) => return PullEnd::Interrupted(error.to_string()),
+        };
+        let since = self.bus.monitor().violation_count();
+        let sent = self.bus.client().publish_with_reply(
+            self.next_subject.clone(),
+            self.inbox.clone(),
+            body.into(),
+        );
+        if let Err(error) = sent.await {
+            return PullEnd::Interrupted(error.to_string());
+        }
+        let deadline = Instant::now() + wait.unwrap_or_default() + ANSWER_LIMIT;
+        let end = self.collect(batch, deadline).await;
+        if self
+            .bus
+            .monitor()
+            .find_publish(&self.next_subject, since)
+            .is_some()
+        {
+            return PullEnd::Interrupted("the broker user may not read the consumer".to_owned());
+        }
+        end
+    }
+
+    async fn collect(&mut self, batch: usize, deadline: Instant) -> PullEnd {
+        let mut missing = batch;
+        while missing > 0 {
+            let message = tokio::select! {
+                biased;
+                message = timeout_at(deadline, self.subscriber.next()) => message,
+                // A request dies with its connection; the next one asks again.
+                _ = self.link.changed() => {
+                    return PullEnd::Interrupted("the connection was lost".to_owned());
+                }
+            };
+            match message {
+                Err(_) => return PullEnd::Interrupted("the broker did not answer".to_owned()),
+                Ok(None) => return PullEnd::Interrupted("the subscription ended".to_owned()),
+                Ok(Some(message)) => match message.status {
+                    None => {
+                        self.keep(message);
+                        missing -= 1;
+                    }
+                    Some(status) => {
+                        let text = message.description.as_deref().unwrap_or_default();
+                        match read_status(status.as_u16(), text) {
+                            Some(end) => return end,
+                            None => continue,
+                        }
+                    }
+                },
+            }
+        }
+        PullEnd::Complete
+    }
+
+    fn keep(&mut self, message: async_nats::Message) {
+        let context = self.bus.jetstream().clone();
+        self.arrived.push(jetstream::Message { message, context });
+    }
+}
+
+/// What a status message says about the request; `None` when it goes on.
+fn read_status(code: u16, text: &str) -> Option<PullEnd> {
+    match code {
+        // Heartbeat or flow control.
+        100 => None,
+        // No messages; request expired or all that was there is delivered.
+        404 | 408 => Some(PullEnd::Complete),
+        503 => Some(PullEnd::ConsumerMissing),
+        409 if text.eq_ignore_ascii_case("consumer deleted") => Some(PullEnd::ConsumerMissing),
+        // As many messages as allowed are in work; the waiting request comes when one is done.
+        409 if text.to_ascii_lowercase().contains("maxackpending") => Some(PullEnd::Complete),
+        _ => Some(PullEnd::Interrupted(format!("{code} {text}"))),
+    }
+}

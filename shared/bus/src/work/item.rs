@@ -1,0 +1,86 @@
+//! A message that is being worked on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use crate::{Headers, TraceContext};
+
+/// A message that is being worked on. Clones share it.
+#[derive(Clone, Debug)]
+pub struct WorkItem(Arc<Content>);
+
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) subject: String,
+    pub(super) headers: Headers,
+    pub(super) payload: Bytes,
+    pub(super) stream: String,
+    pub(super) consumer: String,
+    pub(super) sequence: u64,
+    pub(super) delivered: i64,
+    pub(super) pending: u64,
+    pub(super) published: OffsetDateTime,
+}
+
+impl WorkItem {
+    pub(super) fn new(content: Content) -> Self {
+        Self(Arc::new(content))
+    }
+
+    /// The subject.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// One token of the subject, counted from 0.
+    pub fn token(&self, index: usize) -> Option<&str> {
+        self.0.subject.split('.').nth(index)
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// The trace context that the publisher sent.
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::extract(&self.0.headers)
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> &Bytes {
+        &self.0.payload
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> &str {
+        &self.0.stream
+    }
+
+    /// The durable consumer.
+    pub fn consumer(&self) -> &str {
+        &self.0.consumer
+    }
+
+    /// The sequence in the stream.
+    pub fn sequence(&self) -> u64 {
+        self.0.sequence
+    }
+
+    /// How often the message was delivered, this time included.
+    pub fn delivered(&self) -> i64 {
+        self.0.delivered
+    }
+
+    /// Messages that waited behind this one when it was delivered.
+    pub fn pending(&self) -> u64 {
+        self.0.pending
+    }
+
+    /// When the stream stored the message, by the server's clock.
+    pub fn published(&self) -> OffsetDateTime {
+        self.0.published
+    }
+}
