@@ -1,0 +1,255 @@
+//! The typed form of every setting; meanings and defaults are told in `defaults.toml`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::loader::Loader;
+use crate::secret_url::SecretUrl;
+use crate::{SettingsError, effective, values};
+
+/// The whole configuration of one process.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Folder for everything that Storelink writes itself.
+    pub data_dir: PathBuf,
+    /// The broker.
+    pub nats: NatsSettings,
+    /// SQL storage.
+    pub database: DatabaseSettings,
+    /// The listener of API and console.
+    pub http: HttpSettings,
+    /// The listener of health and metrics.
+    pub ops: OpsSettings,
+    /// Keys that seal credentials.
+    pub vault: VaultSettings,
+    /// Requests to stores and ERPs.
+    pub outbound: OutboundSettings,
+    /// Logs, traces and metrics.
+    pub telemetry: TelemetrySettings,
+    /// The engine that writes stock and prices.
+    pub lanes: LaneSettings,
+    /// Reading and keeping orders.
+    pub orders: OrderSettings,
+}
+
+impl Settings {
+    /// Loads defaults, the given file (else `storelink.toml` if present) and this process's
+    /// environment.
+    ///
+    /// # Errors
+    /// A file that cannot be read, an unknown key, or a value that does not fit; each names
+    /// where it came from.
+    pub fn load(config_file: Option<&Path>) -> Result<Self, SettingsError> {
+        Loader::from_process(config_file).load()
+    }
+
+    /// The effective configuration as a commented TOML file, secrets masked.
+    #[must_use]
+    pub fn effective_toml(&self) -> String {
+        effective::render(self)
+    }
+
+    /// Fills in what an empty text stands for, once all sources are merged.
+    pub(crate) fn resolve_empty(mut self) -> Self {
+        if self.database.url.is_empty() {
+            self.database.url = SecretUrl::from(format!("sqlite:{}", self.data_dir.display()));
+        }
+        if self.vault.keys_dir.as_os_str().is_empty() {
+            self.vault.keys_dir = self.data_dir.join("keys");
+        }
+        self
+    }
+}
+
+/// How to reach the broker.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct NatsSettings {
+    /// One address or several separated by commas.
+    #[serde(deserialize_with = "values::url_list_of_nats")]
+    pub url: SecretUrl,
+    /// User name; empty when not used.
+    pub user: String,
+    /// Password of `user`; empty when not used.
+    #[serde(serialize_with = "values::masked")]
+    pub password: SecretString,
+    /// File with a JWT and seed.
+    #[serde(with = "values::optional_path")]
+    pub credentials_file: Option<PathBuf>,
+    /// Certificate authority of the broker, PEM.
+    #[serde(with = "values::optional_path")]
+    pub ca_file: Option<PathBuf>,
+    /// Copies of each stream, 1 to 5.
+    #[serde(deserialize_with = "values::replicas")]
+    pub replicas: usize,
+    /// Limit for connecting.
+    #[serde(rename = "connect_timeout_seconds", with = "values::seconds")]
+    pub connect_timeout: Duration,
+    /// Limit for one request to the broker.
+    #[serde(rename = "request_timeout_seconds", with = "values::seconds")]
+    pub request_timeout: Duration,
+}
+
+/// Where rows are kept.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DatabaseSettings {
+    /// `sqlite:<folder>` or `postgres://…`.
+    #[serde(deserialize_with = "values::database_url")]
+    pub url: SecretUrl,
+    /// Connections of one service, at least 1.
+    #[serde(deserialize_with = "values::at_least_one_u32")]
+    pub max_connections: u32,
+    /// When SQLite waits for the disk.
+    pub sqlite_synchronous: SqliteSynchronous,
+    /// Limit for waiting for a free connection.
+    #[serde(rename = "acquire_timeout_seconds", with = "values::seconds")]
+    pub acquire_timeout: Duration,
+    /// Limit for one statement.
+    #[serde(rename = "statement_timeout_seconds", with = "values::seconds")]
+    pub statement_timeout: Duration,
+}
+
+impl DatabaseSettings {
+    /// Settings for `url` with the defaults of everything else.
+    #[must_use]
+    pub fn for_url(url: &str) -> Self {
+        Self {
+            url: SecretUrl::from(url.to_owned()),
+            max_connections: 8,
+            sqlite_synchronous: SqliteSynchronous::Normal,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// When SQLite waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SqliteSynchronous {
+    /// At checkpoints: a crash of the process loses nothing, a power cut may lose the last commits.
+    Normal,
+    /// At every commit.
+    Full,
+}
+
+/// The listener of API and console.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct HttpSettings {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Address under which stores reach this installation, without a slash at its end.
+    #[serde(with = "values::optional_http_url")]
+    pub public_url: Option<String>,
+}
+
+/// The listener of health and metrics.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct OpsSettings {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// Keys that seal credentials.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct VaultSettings {
+    /// Folder with one file per key.
+    pub keys_dir: PathBuf,
+}
+
+/// Requests to stores and ERPs.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct OutboundSettings {
+    /// Private networks that may be called, each `address/prefix length`.
+    #[serde(deserialize_with = "values::subnets")]
+    pub allow_subnets: Vec<String>,
+    /// Limit for connecting.
+    #[serde(rename = "connect_timeout_seconds", with = "values::seconds")]
+    pub connect_timeout: Duration,
+    /// Limit for one request, answer included.
+    #[serde(rename = "request_timeout_seconds", with = "values::seconds")]
+    pub request_timeout: Duration,
+    /// Largest answer, in bytes.
+    #[serde(deserialize_with = "values::at_least_one_usize")]
+    pub max_response_bytes: usize,
+}
+
+/// Logs, traces and metrics.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TelemetrySettings {
+    /// Log filter: a level or a list of `target=level`.
+    pub log: String,
+    /// Base address of an OTLP/HTTP collector; none switches the export off.
+    #[serde(with = "values::optional_http_url")]
+    pub otlp_endpoint: Option<String>,
+    /// Put before the service's name in traces.
+    pub service_prefix: String,
+    /// Share of new traces that are recorded, 0 to 100.
+    #[serde(deserialize_with = "values::percent")]
+    pub trace_sample_percent: u8,
+}
+
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        Self {
+            log: "info".to_owned(),
+            otlp_endpoint: None,
+            service_prefix: "storelink".to_owned(),
+            trace_sample_percent: 100,
+        }
+    }
+}
+
+/// The engine that writes stock and prices.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LaneSettings {
+    /// After an unknown outcome: the longest time a store may still apply the write.
+    #[serde(rename = "recheck_after_seconds", with = "values::seconds")]
+    pub recheck_after: Duration,
+    /// After an order: when its articles are checked without a newer ERP level.
+    #[serde(rename = "order_recheck_after_seconds", with = "values::seconds")]
+    pub order_recheck_after: Duration,
+    /// How long a connection is owned without renewal.
+    #[serde(rename = "lease_seconds", with = "values::seconds")]
+    pub lease: Duration,
+    /// Write requests in flight at once in one process.
+    #[serde(deserialize_with = "values::at_least_one_usize")]
+    pub writes_in_flight: usize,
+}
+
+/// Reading and keeping orders.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct OrderSettings {
+    /// How far each read reaches back before the last one; at least 10 minutes.
+    #[serde(rename = "overlap_seconds", with = "values::seconds")]
+    pub overlap: Duration,
+    /// After this time a walk saves its position and yields.
+    #[serde(rename = "walk_yield_seconds", with = "values::seconds")]
+    pub walk_yield: Duration,
+    /// How long raw payloads are kept, in days.
+    #[serde(deserialize_with = "values::at_least_one_u32")]
+    pub payload_retention_days: u32,
+}

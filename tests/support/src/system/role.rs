@@ -1,0 +1,61 @@
+//! The roles as separate processes.
+
+use std::fmt;
+
+/// A role that `storelink serve` runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// API and connections.
+    ConnectionRegistry,
+    /// Reads WooCommerce stores.
+    WooCommercePoller,
+    /// Keeps the ledger of orders.
+    OrderIngest,
+    /// Keeps the listings.
+    ProductCatalog,
+    /// Writes stock.
+    StockPublisher,
+    /// Writes prices.
+    PricePublisher,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::ConnectionRegistry,
+        Self::WooCommercePoller,
+        Self::OrderIngest,
+        Self::ProductCatalog,
+        Self::StockPublisher,
+        Self::PricePublisher,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConnectionRegistry => "connection-registry",
+            Self::WooCommercePoller => "poller",
+            Self::OrderIngest => "order-ingest",
+            Self::ProductCatalog => "product-catalog",
+            Self::StockPublisher => "stock-publisher",
+            Self::PricePublisher => "price-publisher",
+        }
+    }
+
+    /// The arguments that start it.
+    #[must_use]
+    pub fn arguments(self) -> Vec<String> {
+        let mut arguments = vec!["serve".to_owned(), self.name().to_owned()];
+        if self == Self::WooCommercePoller {
+            arguments.extend(["--platform".to_owned(), "woocommerce".to_owned()]);
+        }
+        arguments
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
