@@ -120,5 +120,6 @@ async fn migrate_postgres(
     sqlx::query("SET idle_in_transaction_session_timeout = 0")
         .execute(&mut *connection)
         .await?;
-    migrator.run(&mut *connection).await
+    // Through `Acquire` the future would not be `Send`: the compiler cannot see it for any lifetime.
+    migrator.run_direct(None, &mut *connection, false).await
 }

@@ -1,4 +1,6 @@
 //! The linked connections and their gate on a real broker.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod linked;
 mod platform;

@@ -1,0 +1,80 @@
+//! What others may ask.
+
+use storelink_bus::rpc::{Call, Endpoint, Fault, RpcError};
+use storelink_events::internal::{Blocked, Listing};
+use storelink_events::rpc::{self, CatalogStatus, ConnectionQuestion, SkuQuestion};
+use storelink_events::subject;
+use storelink_persistence::{Database, DbError};
+use storelink_service::{Connections, ServiceContext};
+
+use crate::choices::only_active;
+use crate::listings::listings;
+use crate::shard::SHARDS;
+use crate::{SERVICE, store};
+
+/// Answers questions from the database.
+#[derive(Clone)]
+pub(crate) struct Answers {
+    pub(crate) database: Database,
+    pub(crate) connections: Connections,
+}
+
+impl Answers {
+    /// Serves until the context's shutdown.
+    pub(crate) async fn serve(self, context: &ServiceContext) -> Result<(), RpcError> {
+        let endpoint = |verb| Endpoint::new(&context.bus, subject::rpc(SERVICE, verb), SERVICE);
+        let (asked, whole) = (self.clone(), self);
+        let listing = endpoint(rpc::LISTING).serve(
+            move |call: Call<SkuQuestion>| {
+                let answers = asked.clone();
+                async move { answers.listing(&call.request).await.map_err(fault) }
+            },
+            context.shutdown.clone(),
+        );
+        let catalog = Endpoint::new(&context.bus, subject::rpc(SERVICE, rpc::CATALOG), SERVICE)
+            .serve(
+                move |call: Call<ConnectionQuestion>| {
+                    let answers = whole.clone();
+                    async move { answers.catalog(&call.request).await.map_err(fault) }
+                },
+                context.shutdown.clone(),
+            );
+        tokio::try_join!(listing, catalog)?;
+        Ok(())
+    }
+
+    async fn listing(&self, question: &SkuQuestion) -> Result<Option<Listing>, DbError> {
+        let SkuQuestion { connection, sku } = question;
+        let articles = store::articles_of_sku(&self.database, connection, sku).await?;
+        let shared = store::sharers(&self.database, connection).await?;
+        let only_active = only_active(&self.connections, connection);
+        Ok(listings(&articles, &shared, only_active).into_iter().next())
+    }
+
+    async fn catalog(&self, question: &ConnectionQuestion) -> Result<CatalogStatus, DbError> {
+        let connection = &question.connection;
+        let shared = store::sharers(&self.database, connection).await?;
+        let only_active = only_active(&self.connections, connection);
+        let mut status = CatalogStatus {
+            missing_codes: store::missing_codes(&self.database, connection).await?,
+            ..CatalogStatus::default()
+        };
+        for shard in 0..SHARDS {
+            let articles = store::articles_of_shard(&self.database, connection, shard).await?;
+            for listing in listings(&articles, &shared, only_active) {
+                status.linked += 1;
+                if listing.stock_blocked == Some(Blocked::DuplicateCode) {
+                    status.duplicate_codes.push(listing.sku.clone());
+                }
+                if listing.stock_blocked.is_some() {
+                    status.blocked.push(listing);
+                }
+            }
+        }
+        Ok(status)
+    }
+}
+
+fn fault(error: DbError) -> Fault {
+    Fault::new(error.code(), error.to_string())
+}

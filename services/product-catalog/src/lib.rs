@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+mod answers;
+mod choices;
+mod error;
+mod intake;
+mod listings;
+mod publication;
+mod service;
+mod shard;
+mod store;
+
+pub use error::CatalogError;
+pub use service::run;
+
+/// The schema of this service.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The name of this service in subjects, databases and logs.
+pub const SERVICE: &str = "product-catalog";

@@ -1,0 +1,267 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use storelink_adapter_api::{Adapters, Article, ProductReading, StockKeeping, StoreIds};
+use storelink_bus::streams::{self, names};
+use storelink_bus::{Bus, BusOptions, LastValueEvent, LastValueReader, Publication};
+use storelink_events::internal::{Listing, ListingShard, ProductRead};
+use storelink_events::subject;
+use storelink_model::{ConnectionId, Timestamp};
+use storelink_outbound_http::{HttpClient, OutboundPolicy};
+use storelink_persistence::{Database, DatabaseSettings, args};
+use storelink_service::ServiceContext;
+use storelink_settings::Loader;
+use storelink_telemetry::Readiness;
+use storelink_test_support::broker::TestBroker;
+use storelink_test_support::database::TestDatabase;
+use storelink_vault::{CreateMissing, Vault};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) type Listings = BTreeMap<String, Listing>;
+
+/// The catalogue at work on a broker of its own.
+pub(crate) struct World {
+    pub(crate) connection: ConnectionId,
+    broker: TestBroker,
+    bus: Bus,
+    settings: DatabaseSettings,
+    keys: tempfile::TempDir,
+    service: JoinHandle<()>,
+    shutdown: CancellationToken,
+}
+
+pub(crate) fn article(sku: &str, product: &str, variation: Option<&str>) -> Article {
+    Article {
+        sku: Some(sku.parse().unwrap()),
+        ids: StoreIds {
+            product: product.to_owned(),
+            variation: variation.map(str::to_owned),
+            stock_row: None,
+        },
+        name: sku.to_owned(),
+        barcode: None,
+        active: true,
+        stock: StockKeeping::Own,
+        quantity: None,
+        price: None,
+        sale_price: None,
+    }
+}
+
+pub(crate) fn product(id: &str, articles: Vec<Article>) -> ProductReading {
+    ProductReading {
+        external_id: id.to_owned(),
+        name: id.to_owned(),
+        modified: None,
+        articles,
+    }
+}
+
+/// What a crash may leave behind.
+pub(crate) struct Rows(Database);
+
+impl Rows {
+    /// As if the process had ended between commit and publication.
+    pub(crate) async fn forget_publication(self, sku: &str) {
+        self.0
+            .execute(
+                "UPDATE shards SET published = 0 WHERE shard IN \
+                 (SELECT shard FROM articles WHERE sku = $1)",
+                args![sku],
+            )
+            .await
+            .unwrap();
+        self.0.close().await;
+    }
+}
+
+impl World {
+    pub(crate) async fn start(database: &TestDatabase) -> Self {
+        let broker = TestBroker::start().await.unwrap();
+        let bus = Bus::connect(&BusOptions::new(broker.url(), "test"))
+            .await
+            .unwrap();
+        streams::apply(&bus, bus.options().sizing).await.unwrap();
+        let keys = tempfile::tempdir().unwrap();
+        let shutdown = CancellationToken::new();
+        let settings = database.settings();
+        let service = run(&bus, &settings, &keys, &shutdown);
+        let connection = ConnectionId::generate();
+        Self {
+            connection,
+            broker,
+            bus,
+            settings,
+            keys,
+            service,
+            shutdown,
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.service.await.unwrap();
+    }
+
+    /// Ends the service, changes its rows, loses the listings in the broker, and starts it again.
+    pub(crate) async fn restart_after<F: Future<Output = ()>>(
+        mut self,
+        change: impl FnOnce(Rows) -> F,
+    ) -> Self {
+        self.shutdown.cancel();
+        self.service.await.unwrap();
+        let rows = Database::open(&self.settings, "product-catalog")
+            .await
+            .unwrap();
+        change(Rows(rows)).await;
+        let stream = self
+            .bus
+            .jetstream()
+            .get_stream(names::LISTINGS)
+            .await
+            .unwrap();
+        stream.purge().await.unwrap();
+        self.shutdown = CancellationToken::new();
+        self.service = run(&self.bus, &self.settings, &self.keys, &self.shutdown);
+        self
+    }
+
+    pub(crate) async fn lose_broker_store(&mut self) {
+        self.broker.stop().await.unwrap();
+        self.broker.wipe_store().await.unwrap();
+        self.broker.restart().await.unwrap();
+        streams_again(&self.bus).await;
+    }
+
+    /// A reading of a product, as a poller publishes it.
+    pub(crate) async fn read(&self, number: i64, product: &ProductReading) {
+        let reading = ProductRead {
+            tenant: "acme".parse().unwrap(),
+            connection: self.connection.clone(),
+            read_number: number,
+            read_at: Timestamp::now(),
+            product: Some(product.clone()),
+            external_id: product.external_id.clone(),
+        };
+        let subject = subject::product(&self.connection, &product.external_id);
+        let payload = serde_json::to_vec(&reading).unwrap();
+        self.bus
+            .publish(Publication::new(subject, payload))
+            .await
+            .unwrap();
+    }
+
+    /// The listings in the broker as soon as they are as wanted.
+    pub(crate) async fn listings_when(&self, wanted: impl Fn(&Listings) -> bool) -> Listings {
+        let mut reader = LastValueReader::new(&self.bus, names::LISTINGS, &[]);
+        let mut shards: BTreeMap<u16, ListingShard> = BTreeMap::new();
+        let search = async {
+            loop {
+                match reader.next().await {
+                    LastValueEvent::Value(message) => {
+                        let shard: ListingShard = serde_json::from_slice(&message.payload).unwrap();
+                        shards.insert(shard.shard, shard);
+                    }
+                    LastValueEvent::CaughtUp | LastValueEvent::Recreated => {}
+                }
+                let all = shards
+                    .values()
+                    .flat_map(|shard| shard.listings.iter().cloned());
+                let found: Listings = all.map(|l| (l.sku.as_str().to_owned(), l)).collect();
+                if wanted(&found) {
+                    return found;
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(found) => found,
+            Err(_) => panic!("the listings are not as wanted: {shards:?}"),
+        }
+    }
+
+    /// The revision of the shard that a SKU is in.
+    pub(crate) async fn revision_of(&self, sku: &str) -> u64 {
+        let stream = self
+            .bus
+            .jetstream()
+            .get_stream(names::LISTINGS)
+            .await
+            .unwrap();
+        for shard in 0..16 {
+            let subject = subject::listing(&self.connection, shard);
+            let Ok(message) = stream.direct_get_last_for_subject(subject).await else {
+                continue;
+            };
+            let shard: ListingShard = serde_json::from_slice(&message.payload).unwrap();
+            if shard
+                .listings
+                .iter()
+                .any(|listing| listing.sku.as_str() == sku)
+            {
+                return shard.revision;
+            }
+        }
+        panic!("{sku} is in no shard");
+    }
+
+    /// How many shards wait to be published, once the service says so over the broker.
+    pub(crate) async fn pending(&self) -> i64 {
+        self.shutdown.cancel();
+        while !self.service.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let rows = Database::open(&self.settings, "product-catalog")
+            .await
+            .unwrap();
+        let sql = "SELECT COUNT(*) AS pending FROM shards WHERE revision > published";
+        let pending = rows
+            .fetch_one(sql, args![])
+            .await
+            .unwrap()
+            .int("pending")
+            .unwrap();
+        rows.close().await;
+        pending
+    }
+
+    pub(crate) async fn ask<A: serde::de::DeserializeOwned>(
+        &self,
+        subject: &str,
+        question: &impl serde::Serialize,
+    ) -> A {
+        self.bus.request(subject, question, PATIENCE).await.unwrap()
+    }
+}
+
+fn run(
+    bus: &Bus,
+    settings: &DatabaseSettings,
+    keys: &tempfile::TempDir,
+    shutdown: &CancellationToken,
+) -> JoinHandle<()> {
+    let variables = [("STORELINK_DATABASE__URL", settings.url.expose())];
+    let context = ServiceContext {
+        settings: Arc::new(Loader::new().variables(variables).load().unwrap()),
+        bus: bus.clone(),
+        vault: Arc::new(Vault::open(&keys.path().join("keys"), CreateMissing::Yes).unwrap()),
+        http: HttpClient::new(OutboundPolicy::default()).unwrap(),
+        adapters: Adapters::default(),
+        readiness: Readiness::new(),
+        shutdown: shutdown.clone(),
+    };
+    tokio::spawn(async move { storelink_product_catalog::run(context).await.unwrap() })
+}
+
+/// Waits for the broker and makes its streams again.
+async fn streams_again(bus: &Bus) {
+    let again = async {
+        while streams::apply(bus, bus.options().sizing).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.unwrap();
+}

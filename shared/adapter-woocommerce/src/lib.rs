@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod adapter;
+mod api;
+mod codes;
+mod credentials;
+mod failure;
+mod normalise;
+mod orders;
+mod products;
+mod rows;
+mod shop;
+mod verify;
+mod walk;
+mod wire;
+mod writes;
+
+pub use adapter::WooCommerce;
+pub use codes::{CODES, Code};

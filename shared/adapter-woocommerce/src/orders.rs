@@ -1,0 +1,248 @@
+//! Reading orders: everything modified since an instant, then what is in the trash, which the store
+//! shows only when asked for by name (recordings 83, 84).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use storelink_adapter_api::{
+    AdapterError, ErrorClass, OrderPage, OrderReading, OrderWindow, Position, Purpose, StoreAccess,
+};
+use storelink_outbound_http::{Effect, lenient_json};
+
+use crate::api::{Answer, Api, Call};
+use crate::walk::{LARGEST_PAGE, Page, SMALLEST_PAGE, Seen, Stage, Stuck, gmt_seconds, gmt_time};
+use crate::{codes, failure, normalise};
+
+/// Orders whose refunds are fetched within one page: each costs a request of its own.
+const REFUNDED_ORDERS_PER_PAGE: usize = 25;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    trash: bool,
+    stage: Stage,
+}
+
+impl Place {
+    /// A position that cannot be read (one of another version) starts the window anew: showing an
+    /// order twice does no harm.
+    fn of(window: &OrderWindow, position: Option<&Position>) -> Self {
+        let start = Self {
+            trash: false,
+            stage: Stage::since(window.modified_since),
+        };
+        let Some(position) = position else {
+            return start;
+        };
+        serde_json::from_value(position.0.clone()).unwrap_or_else(|_| {
+            tracing::warn!("a position of an order walk is not readable; the walk starts anew");
+            start
+        })
+    }
+
+    fn call(&self, page_size: u64) -> Call {
+        let mut query = self.stage.query(page_size);
+        if self.trash {
+            query.push(("status".into(), "trash".into()));
+        }
+        Call {
+            query,
+            ..Call::get("orders", &[])
+        }
+    }
+
+    fn next(
+        &self,
+        window: &OrderWindow,
+        page_size: u64,
+        page: &Page<'_>,
+    ) -> Result<Option<Position>, Stuck> {
+        let next = match self.stage.next(page_size, page)? {
+            Some(stage) => Self { stage, ..*self },
+            None if self.trash => return Ok(None),
+            None => Self {
+                trash: true,
+                stage: Stage::since(window.modified_since),
+            },
+        };
+        Ok(serde_json::to_value(next).ok().map(Position))
+    }
+}
+
+/// What is needed of an order before it is understood.
+struct Head {
+    id: u64,
+    status: String,
+    created: Option<String>,
+    modified: Option<String>,
+    refunded: bool,
+}
+
+impl Head {
+    fn of(raw: &RawValue) -> Option<Self> {
+        let order: Value = serde_json::from_str(raw.get()).ok()?;
+        let text = |name: &str| order.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            id: order.get("id")?.as_u64()?,
+            status: text("status").unwrap_or_default(),
+            created: text("date_created_gmt"),
+            modified: text("date_modified_gmt"),
+            refunded: order
+                .get("refunds")
+                .and_then(Value::as_array)
+                .is_some_and(|r| !r.is_empty()),
+        })
+    }
+
+    /// A checkout that was never finished; newer stores leave it out by themselves (sheet section 5).
+    fn is_draft(&self) -> bool {
+        matches!(self.status.as_str(), "checkout-draft" | "auto-draft")
+    }
+
+    fn seen(&self) -> Seen {
+        Seen {
+            id: self.id,
+            modified: self.modified.as_deref().and_then(gmt_seconds),
+        }
+    }
+}
+
+pub(crate) async fn read_page(
+    access: &StoreAccess,
+    window: &OrderWindow,
+    position: Option<&Position>,
+) -> Result<OrderPage, AdapterError> {
+    let api = Api::new(access)?;
+    let page_size = page_size(access);
+    let place = Place::of(window, position);
+    let answer: Answer<Vec<Box<RawValue>>> =
+        api.ask(&place.call(page_size), Purpose::Orders).await?;
+
+    let rows = answer.value.len();
+    let mut used = Vec::with_capacity(rows);
+    let mut orders = Vec::with_capacity(rows);
+    let mut refunded = 0;
+    for raw in answer.value {
+        let head = Head::of(&raw).ok_or_else(|| without_id("orders"))?;
+        refunded += usize::from(head.refunded);
+        if refunded > REFUNDED_ORDERS_PER_PAGE {
+            break;
+        }
+        used.push(head.seen());
+        if !head.is_draft() {
+            orders.push(reading(&api, raw, &head).await?);
+        }
+    }
+    let page = Page {
+        used: &used,
+        rows,
+        total_pages: answer.total_pages,
+        before_request: answer.before_request.datetime().unix_timestamp(),
+    };
+    let next = place.next(window, page_size, &page).map_err(stuck)?;
+    Ok(OrderPage {
+        orders,
+        next,
+        store_time: answer.store_time,
+    })
+}
+
+/// Reads one order. A checkout that was never finished is no order yet.
+pub(crate) async fn read_one(
+    access: &StoreAccess,
+    external_id: &str,
+) -> Result<Option<OrderReading>, AdapterError> {
+    let Ok(id) = external_id.parse::<u64>() else {
+        return Ok(None);
+    };
+    let api = Api::new(access)?;
+    let call = Call::get(format!("orders/{id}"), &[]);
+    let raw: Box<RawValue> = match api.ask(&call, Purpose::Orders).await {
+        Ok(answer) => answer.value,
+        Err(error) if error.code == codes::NOT_FOUND.code => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let head = Head::of(&raw).ok_or_else(|| without_id("orders"))?;
+    if head.is_draft() {
+        return Ok(None);
+    }
+    reading(&api, raw, &head).await.map(Some)
+}
+
+/// Only what the order itself holds can make it unreadable; a request that fails fails the page, so
+/// that nothing is left out.
+async fn reading(
+    api: &Api<'_>,
+    raw: Box<RawValue>,
+    head: &Head,
+) -> Result<OrderReading, AdapterError> {
+    let order = match normalise::wire_order(&raw) {
+        Err(unreadable) => Err(unreadable),
+        Ok(wire) => {
+            let named = wire.refund_ids().next().is_some();
+            let refunds = if named {
+                refunds(api, head.id).await?
+            } else {
+                Vec::new()
+            };
+            wire.normalise(&refunds, api.profile()).map(Box::new)
+        }
+    };
+    Ok(OrderReading {
+        external_id: head.id.to_string(),
+        created: head.created.as_deref().and_then(gmt_time),
+        modified: head.modified.as_deref().and_then(gmt_time),
+        raw,
+        order,
+    })
+}
+
+/// All refunds of an order. They are few and only grow, so pages by number do.
+async fn refunds(api: &Api<'_>, order: u64) -> Result<Vec<Box<RawValue>>, AdapterError> {
+    let mut all = Vec::new();
+    for page in 1..=50_u32 {
+        let number = page.to_string();
+        let query = [("per_page", "100"), ("page", number.as_str())];
+        let call = Call::get(format!("orders/{order}/refunds"), &query);
+        let answer: Answer<Vec<Box<RawValue>>> = match api.ask(&call, Purpose::Orders).await {
+            // The order was deleted for good between two requests: its refunds are missing.
+            Err(error) if error.code == codes::NOT_FOUND.code => break,
+            other => other?,
+        };
+        let rows = answer.value.len();
+        all.extend(answer.value);
+        let announced = answer
+            .total_pages
+            .is_some_and(|pages| pages > u64::from(page));
+        if rows == 0 || (rows < 100 && !announced) {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// How many rows are asked for at once: an option for stores that are too slow for full pages.
+pub(crate) fn page_size(access: &StoreAccess) -> u64 {
+    let chosen = access.options.get("page_size").and_then(Value::as_u64);
+    chosen
+        .unwrap_or(LARGEST_PAGE)
+        .clamp(SMALLEST_PAGE, LARGEST_PAGE)
+}
+
+pub(crate) fn stuck(why: Stuck) -> AdapterError {
+    match why {
+        Stuck::BoundIgnored => codes::MODIFIED_FILTER_IGNORED.error(ErrorClass::Attention),
+        Stuck::NoTimes => codes::ANSWER_NOT_UNDERSTOOD.error_with(
+            ErrorClass::Transient,
+            "A whole page has no time of modification.",
+        ),
+    }
+}
+
+pub(crate) fn without_id(list: &str) -> AdapterError {
+    let why = lenient_json::NotUnderstood::WrongShape {
+        path: format!("{list}[].id"),
+        detail: "expected a number".to_owned(),
+    };
+    failure::of_body(&why, Effect::Read)
+}

@@ -1,0 +1,178 @@
+//! Intake: events of ERPs become last values.
+//!
+//! SQL first, then the stream, then the acknowledgement. On redelivery every step is repeated from
+//! the committed row.
+
+mod coalesce;
+mod event;
+mod mirror;
+mod rejection;
+mod sources;
+mod value_stream;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use storelink_bus::{Bus, Outcome, WorkItem, WorkLoop, WorkLoopError};
+use storelink_model::Timestamp;
+use storelink_persistence::Database;
+use storelink_telemetry::trace_context;
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use crate::kind::LaneKind;
+use crate::metrics::LaneMetrics;
+use event::IntakeEvent;
+pub(crate) use mirror::Mirror;
+use sources::SourceOrders;
+use value_stream::ValueStreamError;
+pub(crate) use value_stream::{Outgoing, ValueStream};
+
+/// Events taken at once: what is there, not what is waited for.
+const BATCH: usize = 500;
+
+/// Reads the ERP's events of one kind.
+pub(crate) struct Intake<K: LaneKind> {
+    bus: Bus,
+    db: Database,
+    stream: Arc<ValueStream<K>>,
+    sources: SourceOrders,
+    metrics: LaneMetrics,
+}
+
+type Event<K> = IntakeEvent<<K as LaneKind>::Source, <K as LaneKind>::Value>;
+
+/// Why a batch could not be worked on; it comes again.
+#[derive(Debug, thiserror::Error)]
+enum IntakeError {
+    #[error(transparent)]
+    Database(#[from] storelink_persistence::DbError),
+    #[error(transparent)]
+    Stream(#[from] ValueStreamError),
+}
+
+impl<K: LaneKind> Intake<K> {
+    pub(crate) fn new(
+        bus: Bus,
+        db: Database,
+        stream: Arc<ValueStream<K>>,
+        metrics: LaneMetrics,
+    ) -> Self {
+        Self { bus, db, stream, sources: SourceOrders::default(), metrics }
+    }
+
+    /// Works until cancelled.
+    pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), WorkLoopError> {
+        let work = WorkLoop::new(&self.bus, K::names().intake).batch(BATCH);
+        let intake = Arc::new(self);
+        work.run_batches(
+            move |items| {
+                let intake = intake.clone();
+                async move { intake.take(items).await }
+            },
+            shutdown,
+        )
+        .await
+    }
+
+    async fn take(&self, items: Vec<WorkItem>) -> Vec<Outcome> {
+        let now = Timestamp::now();
+        let mut spans = Vec::new();
+        let mut events: Vec<Event<K>> = Vec::with_capacity(items.len());
+        for item in &items {
+            let mut event =
+                event::read::<K>(item.subject(), item.payload(), item.sequence(), now);
+            join_trace(item, &mut event, &mut spans);
+            events.push(event);
+        }
+        if let Err(error) = self.apply(&mut events).await {
+            tracing::warn!(%error, events = items.len(), "events are tried again");
+            return vec![Outcome::retry(error); items.len()];
+        }
+        let outcomes = items.iter().zip(&events).map(|(item, event)| self.answer(item, event));
+        futures::future::join_all(outcomes).await
+    }
+
+    async fn apply(&self, events: &mut [Event<K>]) -> Result<(), IntakeError> {
+        self.keep_orders(events).await?;
+        let arrived: usize = events
+            .iter()
+            .filter_map(|event| event.taken.as_ref())
+            .map(|taken| taken.arrivals.len())
+            .sum();
+        let winners = coalesce::coalesce::<K>(events);
+        if winners.is_empty() {
+            return Ok(());
+        }
+        let stored = self.stream.mirror().store(&winners).await?;
+        for place in &stored.conflicts {
+            let winner = winners.get(*place);
+            if let Some(winner) = winner
+                && let Some(event) = events.get_mut(winner.event)
+            {
+                event.conflict(&winner.key.sku);
+            }
+        }
+        self.metrics.taken_in(arrived, stored.changed);
+        let values = stored.rows.into_iter().map(|(place, row)| {
+            let trace = winners.get(place).and_then(|winner| winner.trace.clone());
+            Outgoing { row, trace }
+        });
+        self.stream.publish(values.collect()).await?;
+        Ok(())
+    }
+
+    async fn keep_orders(&self, events: &mut [Event<K>]) -> Result<(), IntakeError> {
+        let mut suggested = BTreeMap::new();
+        for event in events.iter() {
+            if let (Some(taken), Some(order)) = (&event.taken, event.order()) {
+                let key = (taken.tenant.clone(), taken.source.as_ref().to_owned());
+                suggested.entry(key).or_insert(order);
+            }
+        }
+        let orders = self.sources.fix(&self.db, suggested).await?;
+        for event in events {
+            let Some(taken) = &event.taken else { continue };
+            let key = (taken.tenant.clone(), taken.source.as_ref().to_owned());
+            if let Some(order) = orders.get(&key) {
+                event.keep_ordered_by(*order);
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of the message: with violations it is told and kept for a person.
+    async fn answer(&self, item: &WorkItem, event: &Event<K>) -> Outcome {
+        let Some(first) = event.violations.first() else { return Outcome::Done };
+        let told = rejection::tell(
+            &self.bus,
+            K::names().service,
+            item,
+            event.id.clone(),
+            event.accepted > 0,
+            &event.violations,
+        )
+        .await;
+        if let Err(error) = told {
+            return Outcome::retry(error);
+        }
+        self.metrics.rejected(event.violations.len());
+        let others = match event.violations.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Outcome::park(first.code.clone(), format!("{first}{others}"))
+    }
+}
+
+/// Gives the event a span of its own below its publisher's, if that sent one. Without one no trace
+/// begins here: a trace per stock change would cost more than the change.
+fn join_trace<S, V>(item: &WorkItem, event: &mut IntakeEvent<S, V>, spans: &mut Vec<Span>) {
+    let header = item.trace().map(|trace| trace.traceparent().to_owned());
+    let Some(parent) = header.or(event.traceparent.take()) else { return };
+    let span = tracing::info_span!("intake", subject = item.subject());
+    trace_context::parent_from(&span, &parent);
+    let own = span.in_scope(trace_context::traceparent);
+    event.traceparent = Some(own.unwrap_or(parent));
+    spans.push(span);
+}

@@ -1,0 +1,163 @@
+//! Writes committed values to the last-value stream, so that no older one ever replaces a newer.
+
+use std::sync::Arc;
+
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use storelink_bus::{Bus, Publication, PublishError, TraceContext};
+use storelink_model::Timestamp;
+use storelink_persistence::DbError;
+
+use super::mirror::{Mirror, MirrorRow};
+use crate::kind::{LaneKind, Level, LevelKey};
+use crate::levels::Levels;
+
+/// Messages that wait for their acknowledgement at once.
+const WINDOW: usize = 256;
+/// Contests for one key before the work is given back to be tried later.
+const CONTESTS: usize = 16;
+
+/// A value could not be written to the stream.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ValueStreamError {
+    /// The broker refused it or did not answer.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The committed row could not be read.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The stream's last value could not be read.
+    #[error("the last value of {subject} cannot be read: {text}")]
+    Read { subject: String, text: String },
+    /// Others wrote the same key all the time.
+    #[error("{0} is written by others all the time")]
+    Contested(String),
+}
+
+/// The last-value stream of one kind.
+pub(crate) struct ValueStream<K: LaneKind> {
+    bus: Bus,
+    mirror: Mirror<K>,
+    levels: Levels<K>,
+}
+
+/// A committed value on its way.
+pub(crate) struct Outgoing<K: LaneKind> {
+    pub(crate) row: MirrorRow<K>,
+    pub(crate) trace: Option<Arc<str>>,
+}
+
+impl<K: LaneKind> ValueStream<K> {
+    pub(crate) fn new(bus: Bus, mirror: Mirror<K>, levels: Levels<K>) -> Self {
+        Self { bus, mirror, levels }
+    }
+
+    pub(crate) fn mirror(&self) -> &Mirror<K> {
+        &self.mirror
+    }
+
+    /// Writes values that the stream does not hold yet and tells the lanes of each as soon as it is
+    /// acknowledged.
+    pub(crate) async fn publish(
+        &self,
+        values: Vec<Outgoing<K>>,
+    ) -> Result<usize, ValueStreamError> {
+        let mut window = self.bus.window(WINDOW);
+        let mut sent = Vec::with_capacity(values.len());
+        for value in values {
+            // Version and sequence are read together: a sequence alone would let an older value
+            // follow a newer one that was read meanwhile.
+            let expected = match self.levels.get(&value.row.key) {
+                Some(cell) if !is_later(&value.row.level, &cell.level) && cell.sequence > 0 => {
+                    continue;
+                }
+                Some(cell) => cell.sequence,
+                None => 0,
+            };
+            window.push(publication::<K>(&value, expected)).await;
+            sent.push(value);
+        }
+        let results = window.settle().await;
+        let count = sent.len();
+        let now = Timestamp::now();
+        for (value, result) in sent.into_iter().zip(results) {
+            match result {
+                Ok(published) => {
+                    let Outgoing { row, trace } = value;
+                    self.levels.apply(&row.key, row.level, published.sequence, trace, now);
+                }
+                Err(PublishError::WrongLastSequence { .. }) => self.contest(value).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(count)
+    }
+
+    /// The stream holds something else than expected: what is committed and what it holds are read
+    /// again, and the later one stays.
+    async fn contest(&self, mut value: Outgoing<K>) -> Result<(), ValueStreamError> {
+        let subject = K::subject(&value.row.key);
+        for _ in 0..CONTESTS {
+            if let Some(row) = self.mirror.get(&value.row.key).await? {
+                value.row = row;
+            }
+            let held = self.held(&subject).await?;
+            let expected = held.as_ref().map_or(0, |(_, sequence)| *sequence);
+            if let Some((level, sequence)) = held
+                && !is_later(&value.row.level, &level)
+            {
+                let now = Timestamp::now();
+                self.levels.apply(&value.row.key, level, sequence, None, now);
+                return Ok(());
+            }
+            match self.bus.publish(publication::<K>(&value, expected)).await {
+                Ok(published) => {
+                    let Outgoing { row, trace } = value;
+                    let now = Timestamp::now();
+                    self.levels.apply(&row.key, row.level, published.sequence, trace, now);
+                    return Ok(());
+                }
+                Err(PublishError::WrongLastSequence { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ValueStreamError::Contested(subject))
+    }
+
+    async fn held(
+        &self,
+        subject: &str,
+    ) -> Result<Option<(Level<K::Value>, u64)>, ValueStreamError> {
+        let failed = |text: String| ValueStreamError::Read { subject: subject.to_owned(), text };
+        let stream = self.bus.jetstream().get_stream_no_info(K::names().values).await;
+        let stream = stream.map_err(|error| failed(error.to_string()))?;
+        match stream.direct_get_last_for_subject(subject).await {
+            Ok(message) => match K::decode(&message.payload) {
+                Ok((_, level)) => Ok(Some((level, message.sequence))),
+                Err(error) => Err(failed(error.to_string())),
+            },
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+/// Whether a committed value must replace a held one. Between equal versions the committed one
+/// counts, because it was decided there which event came later.
+fn is_later<V: PartialEq>(committed: &Level<V>, held: &Level<V>) -> bool {
+    match committed.version.compare(held.version) {
+        Ok(std::cmp::Ordering::Greater) | Err(_) => true,
+        Ok(std::cmp::Ordering::Equal) => committed.value != held.value,
+        Ok(std::cmp::Ordering::Less) => false,
+    }
+}
+
+fn publication<K: LaneKind>(value: &Outgoing<K>, expected: u64) -> Publication {
+    let key: &LevelKey<K::Source> = &value.row.key;
+    let publication = Publication::new(K::subject(key), K::encode(key, &value.row.level))
+        .expect_last_subject_sequence(expected);
+    let trace = value.trace.as_deref().and_then(|trace| TraceContext::new(trace, None));
+    match trace {
+        Some(trace) => publication.trace(&trace),
+        None => publication,
+    }
+}

@@ -1,0 +1,138 @@
+//! What the store's answer means for the articles of a request.
+
+use serde::Serialize;
+use storelink_adapter_api::{AdapterError, ErrorClass, ItemOutcome};
+use storelink_model::Timestamp;
+use time::Duration;
+
+use super::batch::{Batch, BatchItem, input_of};
+use super::{DoubtKind, Effect, Lane};
+
+impl<W: Clone + PartialEq + Serialize> Lane<W> {
+    /// The store answered item by item. An answer with another number of items tells nothing.
+    pub fn settle(
+        &mut self,
+        batch: Batch<W>,
+        outcomes: &[ItemOutcome],
+        now: Timestamp,
+        recheck_after: Duration,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let understood = outcomes.len() == batch.items.len();
+        self.in_flight = None;
+        // From behind, so that what is put back to the front stands there in its old order.
+        for (index, item) in batch.items.into_iter().enumerate().rev() {
+            let outcome = outcomes.get(index).filter(|_| understood);
+            match outcome.unwrap_or(&ItemOutcome::Unknown) {
+                ItemOutcome::Confirmed => self.confirmed(item, now, &mut effects),
+                ItemOutcome::Rejected { code, text } => {
+                    self.rejected(item, code, text, &mut effects);
+                }
+                ItemOutcome::Unknown => self.unknown(item, now, recheck_after, &mut effects),
+            }
+        }
+        effects
+    }
+
+    /// The request failed as a whole.
+    pub fn fail(
+        &mut self,
+        batch: Batch<W>,
+        error: &AdapterError,
+        now: Timestamp,
+        recheck_after: Duration,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let alone = batch.items.len() == 1;
+        self.in_flight = None;
+        for item in batch.items.into_iter().rev() {
+            if error.outcome_unknown {
+                self.unknown(item, now, recheck_after, &mut effects);
+            } else if error.class == ErrorClass::Rejected && alone && !error.smaller_batch {
+                self.rejected(item, error.code, &error.text, &mut effects);
+            } else {
+                self.again(&item);
+            }
+        }
+        effects
+    }
+
+    /// The request was not sent at all.
+    pub fn give_back(&mut self, batch: Batch<W>) {
+        self.in_flight = None;
+        for item in batch.items.into_iter().rev() {
+            self.again(&item);
+        }
+    }
+
+    fn confirmed(&mut self, item: BatchItem<W>, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.last_confirmed = now.micros();
+        let Some(slot) = self.slots.get_mut(&item.sku) else { return };
+        slot.in_flight = false;
+        if slot.ids != item.ids {
+            return;
+        }
+        slot.last = Some(item.value);
+        slot.confirmed = true;
+        slot.confirmed_at = now.micros();
+        if item.forced {
+            slot.forced = false;
+            self.close_doubt(item.sku, DoubtKind::LateEffect, effects);
+        }
+        self.unpark(item.sku, effects);
+    }
+
+    fn rejected(
+        &mut self,
+        item: BatchItem<W>,
+        code: &str,
+        text: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(slot) = self.slots.get_mut(&item.sku) else { return };
+        slot.in_flight = false;
+        if slot.ids != item.ids {
+            return;
+        }
+        let input = input_of(&item.ids, &item.value);
+        slot.last = Some(item.value);
+        slot.confirmed = false;
+        self.park(item.sku, code, text, input, effects);
+    }
+
+    fn unknown(
+        &mut self,
+        item: BatchItem<W>,
+        now: Timestamp,
+        recheck_after: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(slot) = self.slots.get_mut(&item.sku) else { return };
+        slot.confirmed = false;
+        // The late effect that is feared now is this request's: writing earlier settles nothing.
+        slot.forced = false;
+        let due = now.saturating_add(recheck_after);
+        self.open_doubt(item.sku, DoubtKind::LateEffect, due, effects);
+        self.again(&item);
+    }
+
+    /// Puts an article back to where it stood, unless it waits already because it changed.
+    fn again(&mut self, item: &BatchItem<W>) {
+        let Some(slot) = self.slots.get_mut(&item.sku) else { return };
+        slot.in_flight = false;
+        if slot.blocked.is_some() {
+            return;
+        }
+        slot.dirty_since = item.dirty_since.micros();
+        if slot.turn != 0 {
+            return;
+        }
+        self.waiting += 1;
+        if slot.group == item.group {
+            slot.turn = item.turn;
+            self.queue.push_front(item.group, item.turn, item.sku);
+        } else {
+            slot.turn = self.queue.push(slot.group, item.sku);
+        }
+    }
+}

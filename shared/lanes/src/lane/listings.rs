@@ -1,0 +1,108 @@
+//! The articles of a lane, as the catalogue lists them.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use storelink_adapter_api::WriteGroup;
+use storelink_events::internal::Blocked;
+use storelink_model::Timestamp;
+
+use super::queue::GroupId;
+use super::slot::{PackedIds, Slot};
+use super::{DoubtKind, Effect, Lane};
+use crate::levels::SkuId;
+
+/// One article as the catalogue lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedArticle {
+    /// Its number.
+    pub sku: SkuId,
+    /// The store's ids.
+    pub ids: PackedIds,
+    /// Which requests it fits into.
+    pub group: WriteGroup,
+    /// Why nothing is written for it.
+    pub blocked: Option<Blocked>,
+}
+
+impl<W: Clone + PartialEq + Serialize> Lane<W> {
+    /// Takes over a whole shard: what it holds now and did not hold before waits, what it does not
+    /// hold any more is forgotten.
+    pub fn replace_shard(
+        &mut self,
+        shard: u16,
+        shards: u16,
+        articles: Vec<ListedArticle>,
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let listed: HashSet<SkuId> = articles.iter().map(|article| article.sku).collect();
+        let gone = self.slots.values().filter(|slot| {
+            slot.shard >= shards.max(1) || (slot.shard == shard && !listed.contains(&slot.sku))
+        });
+        let gone: Vec<SkuId> = gone.map(|slot| slot.sku).collect();
+        for sku in gone {
+            self.remove(sku, &mut effects);
+        }
+        for article in articles {
+            self.put(shard, article, now, &mut effects);
+        }
+        effects
+    }
+
+    fn put(
+        &mut self,
+        shard: u16,
+        article: ListedArticle,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let ListedArticle { sku, ids, group, blocked } = article;
+        let group = self.group(group);
+        let slot = match self.slots.get_mut(&sku) {
+            Some(slot) => slot,
+            None => {
+                let slot = Slot::new(sku, ids.clone(), group, shard);
+                self.slots.entry(sku).or_insert(slot)
+            }
+        };
+        slot.shard = shard;
+        let known = slot.last.is_some() || slot.turn != 0 || slot.in_flight;
+        let same = slot.ids == ids && slot.group == group && slot.blocked == blocked;
+        if same && known {
+            return;
+        }
+        if slot.ids != ids {
+            slot.forget();
+            slot.ids = ids;
+        }
+        if slot.turn != 0 && (slot.group != group || blocked.is_some()) {
+            slot.turn = 0;
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        slot.group = group;
+        slot.blocked = blocked;
+        if blocked.is_some() {
+            slot.dirty_since = 0;
+            self.unpark(sku, effects);
+        } else {
+            self.mark(sku, now);
+        }
+    }
+
+    fn remove(&mut self, sku: SkuId, effects: &mut Vec<Effect>) {
+        let Some(slot) = self.slots.swap_remove(&sku) else { return };
+        if slot.turn != 0 {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        self.unpark(sku, effects);
+        for kind in [DoubtKind::LateEffect, DoubtKind::Boundary] {
+            self.close_doubt(sku, kind, effects);
+        }
+    }
+
+    fn group(&mut self, group: WriteGroup) -> GroupId {
+        let next = GroupId::try_from(self.groups.len()).unwrap_or(GroupId::MAX);
+        *self.groups.entry(group).or_insert(next)
+    }
+}

@@ -1,0 +1,4 @@
+//! The core against a store that does everything a store can do wrong.
+
+mod single;
+mod world;

@@ -1,0 +1,185 @@
+//! What a lane remembers over a restart: the last snapshot, and the attempts after it.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use storelink_adapter_api::ItemOutcome;
+use storelink_model::{Sku, Timestamp};
+
+use crate::lane::PackedIds;
+
+/// One letter per item of an attempt.
+pub(crate) mod letter {
+    /// The store confirmed the value.
+    pub(crate) const CONFIRMED: char = 'c';
+    /// The store refused it.
+    pub(crate) const REJECTED: char = 'r';
+    /// It is not known what became of it.
+    pub(crate) const UNKNOWN: char = 'u';
+    /// It is known that nothing happened.
+    pub(crate) const NOT_SENT: char = 'n';
+}
+
+/// The letters of a whole answer.
+pub(crate) fn letters(outcomes: &[ItemOutcome], items: usize) -> String {
+    if outcomes.len() != items {
+        return letter::UNKNOWN.to_string().repeat(items);
+    }
+    let of = |outcome: &ItemOutcome| match outcome {
+        ItemOutcome::Confirmed => letter::CONFIRMED,
+        ItemOutcome::Rejected { .. } => letter::REJECTED,
+        ItemOutcome::Unknown => letter::UNKNOWN,
+    };
+    outcomes.iter().map(of).collect()
+}
+
+/// An item of an attempt as it stands in SQL: article, packed ids, value.
+pub(crate) type PackedItem<W> = (Sku, String, W);
+/// An article of a snapshot: article, packed ids, value, microseconds of its confirmation.
+type SnapshotItem<W> = (Sku, String, W, i64);
+
+/// The items of an attempt as one text.
+pub(crate) fn pack_items<'a, W: Serialize + 'a>(
+    items: impl Iterator<Item = (&'a Sku, &'a PackedIds, &'a W)>,
+) -> String {
+    let items: Vec<_> = items.map(|(sku, ids, value)| (sku, ids.as_str(), value)).collect();
+    serde_json::to_string(&items).unwrap_or_default()
+}
+
+/// Reads what [`pack_items`] wrote.
+pub(crate) fn unpack_items<W: DeserializeOwned>(
+    packed: &str,
+) -> Result<Vec<PackedItem<W>>, serde_json::Error> {
+    serde_json::from_str(packed)
+}
+
+/// What the store is known to show, and what is not known.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LaneMemory<W> {
+    /// Confirmed values by article.
+    pub(crate) confirmed: HashMap<Sku, Confirmed<W>>,
+    /// Articles of attempts whose answer was never noted: the store may have applied them, or may
+    /// still do so.
+    pub(crate) unfinished: HashSet<Sku>,
+}
+
+/// A value that the store confirmed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Confirmed<W> {
+    pub(crate) ids: PackedIds,
+    pub(crate) value: W,
+    pub(crate) at: Timestamp,
+}
+
+impl<W> Default for LaneMemory<W> {
+    fn default() -> Self {
+        Self { confirmed: HashMap::new(), unfinished: HashSet::new() }
+    }
+}
+
+impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
+    /// The memory that a snapshot holds.
+    pub(crate) fn from_snapshot(body: &str) -> Result<Self, serde_json::Error> {
+        let items: Vec<SnapshotItem<W>> = serde_json::from_str(body)?;
+        let confirmed = items.into_iter().map(|(sku, ids, value, at)| {
+            let at = Timestamp::from_micros(at);
+            (sku, Confirmed { ids: PackedIds::from(ids.as_str()), value, at })
+        });
+        Ok(Self { confirmed: confirmed.collect(), unfinished: HashSet::new() })
+    }
+
+    /// The body of a snapshot of these values.
+    pub(crate) fn snapshot(
+        values: impl Iterator<Item = (Sku, PackedIds, W, Timestamp)>,
+    ) -> String {
+        let items: Vec<SnapshotItem<W>> = values
+            .map(|(sku, ids, value, at)| (sku, ids.as_str().to_owned(), value, at.micros()))
+            .collect();
+        serde_json::to_string(&items).unwrap_or_default()
+    }
+
+    /// Adds an attempt; they come in the order in which they were made.
+    pub(crate) fn replay(
+        &mut self,
+        items: Vec<PackedItem<W>>,
+        answer: Option<(&str, Timestamp)>,
+    ) {
+        let Some((letters, at)) = answer else {
+            for (sku, _, _) in items {
+                self.confirmed.remove(&sku);
+                self.unfinished.insert(sku);
+            }
+            return;
+        };
+        let mut letters = letters.chars();
+        for (sku, ids, value) in items {
+            match letters.next().unwrap_or(letter::UNKNOWN) {
+                letter::CONFIRMED => {
+                    let ids = PackedIds::from(ids.as_str());
+                    self.confirmed.insert(sku, Confirmed { ids, value, at });
+                }
+                letter::NOT_SENT => {}
+                _ => {
+                    self.confirmed.remove(&sku);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sku(text: &str) -> Sku {
+        text.parse().unwrap()
+    }
+
+    fn item(code: &str, value: u32) -> PackedItem<u32> {
+        (sku(code), format!("id-{code}"), value)
+    }
+
+    fn at() -> Option<(&'static str, Timestamp)> {
+        Some(("c", Timestamp::from_micros(9)))
+    }
+
+    #[test]
+    fn the_last_attempt_decides_what_is_confirmed() {
+        let mut memory = LaneMemory::<u32>::default();
+        memory.replay(vec![item("A", 5)], at());
+        memory.replay(vec![item("A", 4)], Some(("u", Timestamp::from_micros(10))));
+        assert!(memory.confirmed.is_empty());
+        memory.replay(vec![item("A", 3)], at());
+        assert_eq!(memory.confirmed[&sku("A")].value, 3);
+    }
+
+    #[test]
+    fn what_was_never_sent_changes_nothing_and_what_was_never_answered_is_unfinished() {
+        let mut memory = LaneMemory::<u32>::default();
+        memory.replay(vec![item("A", 5), item("B", 6)], Some(("cc", Timestamp::from_micros(9))));
+        memory.replay(vec![item("A", 4)], Some(("n", Timestamp::from_micros(10))));
+        assert_eq!(memory.confirmed[&sku("A")].value, 5);
+        memory.replay(vec![item("B", 7)], None);
+        assert!(!memory.confirmed.contains_key(&sku("B")));
+        assert!(memory.unfinished.contains(&sku("B")));
+        // A later answer confirms the value, but the late effect stays to be feared.
+        memory.replay(vec![item("B", 8)], at());
+        assert_eq!(memory.confirmed[&sku("B")].value, 8);
+        assert!(memory.unfinished.contains(&sku("B")));
+    }
+
+    #[test]
+    fn a_snapshot_and_packed_items_come_back() {
+        let ids = PackedIds::from("12\u{1f}7");
+        let values = [(sku("a\"b"), ids.clone(), 7_u32, Timestamp::from_micros(3))];
+        let body = LaneMemory::snapshot(values.into_iter());
+        let memory = LaneMemory::<u32>::from_snapshot(&body).unwrap();
+        assert_eq!(memory.confirmed[&sku("a\"b")].ids, ids);
+        let packed = pack_items([(&sku("A"), &ids, &7_u32)].into_iter());
+        assert_eq!(
+            unpack_items::<u32>(&packed).unwrap(),
+            [(sku("A"), "12\u{1f}7".to_owned(), 7)]
+        );
+    }
+}

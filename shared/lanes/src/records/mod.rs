@@ -1,0 +1,3 @@
+//! What is made lasting, and how it comes back.
+
+pub(crate) mod memory;
