@@ -24,7 +24,7 @@ pub struct Stores {
 }
 
 enum Place {
-    Here(InProcess),
+    Here { _simulators: InProcess },
     Process { _process: RunningProcess },
 }
 
@@ -49,7 +49,7 @@ impl Stores {
         Ok(Self {
             client: SimulatorClient::new(address),
             control: format!("http://{address}"),
-            _place: Place::Here(InProcess(simulators)),
+            _place: Place::Here { _simulators: InProcess(simulators) },
         })
     }
 

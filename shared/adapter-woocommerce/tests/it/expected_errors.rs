@@ -443,4 +443,12 @@ pub(crate) const CASES: &[Case] = &[
             r#"text The store refused a request as wrong. The store says: "Invalid parameter(s): modified_after" (rest_invalid_param: modified_after)."#,
         ],
     },
+    Case {
+        recording: "183-env-504",
+        way: Way::Stock,
+        facts: &[
+            "error woocommerce.gateway_timeout transient outcome-unknown smaller-batch",
+            r#"text The store took longer than its web server waits. Whether the work was done is not known; it is sent again in smaller pieces. Seen: status 504, text/html, "504 Gateway Time-out 504 Gateway Time-out nginx/1.22.1"."#,
+        ],
+    },
 ];

@@ -278,11 +278,6 @@ pub(crate) const CASES: &[Case] = &[
         facts: &["37 unknown"],
     },
     Case {
-        recording: "183-env-504",
-        way: Way::Stock,
-        facts: &[],
-    },
-    Case {
         recording: "26-oauth-put-json-ok",
         way: Way::Stock,
         facts: &["14 unknown"],

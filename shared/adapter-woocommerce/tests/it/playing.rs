@@ -302,7 +302,7 @@ fn targets(recording: &Recording) -> Vec<(StoreIds, Value)> {
     };
     let sent = recording.sent();
     match (sent["update"].as_array(), numbers.as_slice()) {
-        (Some(rows), parents) => rows
+        (Some(rows), parents) if !rows.is_empty() => rows
             .iter()
             .map(|row| {
                 // A row that was sent without an id is asked for by one that the answer lacks.
@@ -314,9 +314,9 @@ fn targets(recording: &Recording) -> Vec<(StoreIds, Value)> {
                 (ids, row.clone())
             })
             .collect(),
-        (None, [product]) => vec![(ids(product, None), sent)],
-        (None, [product, variation]) => vec![(ids(product, Some(variation)), sent)],
-        (None, _) => vec![(ids("1", None), sent)],
+        (_, [product]) => vec![(ids(product, None), sent)],
+        (_, [product, variation]) => vec![(ids(product, Some(variation)), sent)],
+        (_, _) => vec![(ids("1", None), sent)],
     }
 }
 

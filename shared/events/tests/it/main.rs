@@ -1,5 +1,7 @@
 //! The samples in `proto-schemas/samples` are kept for ever: every release reads them.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
