@@ -1,3 +1,4 @@
+use std::ops::Deref;
 use std::sync::Arc;
 
 use sqlx::migrate::Migrator;
@@ -8,14 +9,22 @@ use storelink_persistence::{Database, DbError};
 use storelink_settings::Settings;
 use storelink_telemetry::Readiness;
 use storelink_vault::Vault;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::Connections;
 use crate::connections::Parts;
 
-/// What every service is started with. Cheap to clone.
+/// What every service is started with. Cheap to clone: clones share the connections and their gates,
+/// so that all services of a process keep the limits of a store together.
 #[derive(Clone)]
 pub struct ServiceContext {
+    parts: Arc<ServiceParts>,
+    connections: Arc<OnceCell<Connections>>,
+}
+
+/// What a [`ServiceContext`] is made of.
+pub struct ServiceParts {
     /// The configuration of this process.
     pub settings: Arc<Settings>,
     /// The broker.
@@ -40,14 +49,31 @@ pub enum StartError {
     Database(#[from] DbError),
 }
 
+impl Deref for ServiceContext {
+    type Target = ServiceParts;
+
+    fn deref(&self) -> &ServiceParts {
+        &self.parts
+    }
+}
+
 impl ServiceContext {
+    /// A context without any connection yet.
+    #[must_use]
+    pub fn new(parts: ServiceParts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+            connections: Arc::default(),
+        }
+    }
+
     /// Opens the database of a service and brings its schema up to date.
     ///
     /// # Errors
     /// When it cannot be opened, or was written by a later release.
     pub async fn database(
         &self,
-        service: &'static str,
+        service: &str,
         migrator: &Migrator,
     ) -> Result<Database, StartError> {
         let database = Database::open(&self.settings.database, service).await?;
@@ -55,18 +81,22 @@ impl ServiceContext {
         Ok(database)
     }
 
-    /// All connections, with everything that was published before this call.
+    /// All connections, with everything that was published before the first call. Waits for the
+    /// broker.
     ///
     /// # Errors
     /// None today; a start that cannot be served is one of [`StartError`].
     pub async fn connections(&self) -> Result<Connections, StartError> {
-        let parts = Parts {
-            bus: self.bus.clone(),
-            vault: self.vault.clone(),
-            http: self.http.clone(),
-            adapters: self.adapters.clone(),
+        let start = async {
+            let parts = Parts {
+                bus: self.bus.clone(),
+                vault: self.vault.clone(),
+                http: self.http.clone(),
+                adapters: self.adapters.clone(),
+            };
+            Connections::start(parts, self.shutdown.clone()).await
         };
-        Ok(Connections::start(parts, self.shutdown.clone()).await)
+        Ok(self.connections.get_or_init(|| start).await.clone())
     }
 }
 

@@ -8,5 +8,5 @@ mod pace;
 mod places;
 
 pub use connections::Connections;
-pub use context::{ServiceContext, StartError};
+pub use context::{ServiceContext, ServiceParts, StartError};
 pub use linked::{AccessError, LinkedConnection};

@@ -10,7 +10,7 @@ use storelink_events::subject;
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_outbound_http::{HttpClient, OutboundPolicy};
 use storelink_persistence::{Database, DatabaseSettings, args};
-use storelink_service::ServiceContext;
+use storelink_service::{ServiceContext, ServiceParts};
 use storelink_settings::Loader;
 use storelink_telemetry::Readiness;
 use storelink_test_support::broker::TestBroker;
@@ -244,7 +244,7 @@ fn run(
     shutdown: &CancellationToken,
 ) -> JoinHandle<()> {
     let variables = [("STORELINK_DATABASE__URL", settings.url.expose())];
-    let context = ServiceContext {
+    let context = ServiceContext::new(ServiceParts {
         settings: Arc::new(Loader::new().variables(variables).load().unwrap()),
         bus: bus.clone(),
         vault: Arc::new(Vault::open(&keys.path().join("keys"), CreateMissing::Yes).unwrap()),
@@ -252,7 +252,7 @@ fn run(
         adapters: Adapters::default(),
         readiness: Readiness::new(),
         shutdown: shutdown.clone(),
-    };
+    });
     tokio::spawn(async move { storelink_product_catalog::run(context).await.unwrap() })
 }
 

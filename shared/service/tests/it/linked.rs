@@ -10,7 +10,7 @@ use storelink_events::connection::{ConnectionRecord, ConnectionSettings, TenantR
 use storelink_events::subject;
 use storelink_model::ConnectionId;
 use storelink_outbound_http::{HttpClient, OutboundPolicy};
-use storelink_service::{Connections, ServiceContext};
+use storelink_service::{Connections, ServiceContext, ServiceParts};
 use storelink_settings::Loader;
 use storelink_telemetry::Readiness;
 use storelink_test_support::broker::TestBroker;
@@ -47,7 +47,7 @@ impl World {
 
     /// What one process sees.
     async fn process(&self) -> Connections {
-        let context = ServiceContext {
+        let context = ServiceContext::new(ServiceParts {
             settings: Arc::new(Loader::new().load().unwrap()),
             bus: self.bus().await,
             vault: self.vault.clone(),
@@ -55,7 +55,7 @@ impl World {
             adapters: Adapters::default().with(Silent::new()),
             readiness: Readiness::new(),
             shutdown: CancellationToken::new(),
-        };
+        });
         context.connections().await.unwrap()
     }
 

@@ -1,0 +1,229 @@
+//! Cursors and read numbers in SQL.
+
+use serde::{Deserialize, Serialize};
+use storelink_bus::Bus;
+use storelink_model::{ConnectionId, Timestamp};
+use storelink_persistence::{Database, DbError, args};
+
+use crate::PollerError;
+use crate::cursor::{Cursor, Walk};
+
+/// A cursor as it was loaded: saving it succeeds only if nobody saved another one since.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub(crate) state: Kept,
+    pub(crate) walk: Option<Walk>,
+    connection: ConnectionId,
+    entity: &'static str,
+    /// 0 while there is no row.
+    version: i64,
+}
+
+/// The cursor, and the stream that what it speaks of was handed to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Kept {
+    pub(crate) cursor: Cursor,
+    pub(crate) stream: Option<StreamIdentity>,
+}
+
+/// Which stream it is: one that was made anew, or restored from an older state, is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StreamIdentity {
+    created_micros: i64,
+    last_sequence: u64,
+}
+
+impl StreamIdentity {
+    /// Of a stream as it is now.
+    pub(crate) async fn of(bus: &Bus, stream: &str) -> Result<Self, PollerError> {
+        let found = bus.jetstream().get_stream(stream).await;
+        let found = found.map_err(|error| PollerError::Stream(error.to_string()))?;
+        let info = found.cached_info();
+        Ok(Self {
+            created_micros: Timestamp::from(info.created).micros(),
+            last_sequence: info.state.last_sequence,
+        })
+    }
+
+    /// Whether this can be what `earlier` became.
+    pub(crate) fn continues(self, earlier: Self) -> bool {
+        self.created_micros == earlier.created_micros && self.last_sequence >= earlier.last_sequence
+    }
+}
+
+impl Loaded {
+    /// The cursor of an entity of a connection.
+    pub(crate) async fn load(
+        database: &Database,
+        connection: &ConnectionId,
+        entity: &'static str,
+    ) -> Result<Self, PollerError> {
+        let row = database
+            .fetch_optional(
+                "SELECT version, cursor, walk FROM cursors WHERE connection = $1 AND entity = $2",
+                args![connection.as_str(), entity],
+            )
+            .await?;
+        let (version, state, walk) = match row {
+            None => (0, Kept::default(), None),
+            Some(row) => {
+                let state = serde_json::from_str(&row.text("cursor")?).unwrap_or_default();
+                let walk = row.opt_text("walk")?;
+                let walk = walk.and_then(|walk| serde_json::from_str(&walk).ok());
+                (row.int("version")?, state, walk)
+            }
+        };
+        Ok(Self {
+            state,
+            walk,
+            connection: connection.clone(),
+            entity,
+            version,
+        })
+    }
+
+    /// Saves it, unless another process saved one since it was loaded.
+    pub(crate) async fn save(&mut self, database: &Database) -> Result<(), PollerError> {
+        let text = |error: serde_json::Error| PollerError::Cursor(error.to_string());
+        let cursor = serde_json::to_string(&self.state).map_err(text)?;
+        let walk = self
+            .walk
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()
+            .map_err(text)?;
+        let changed = if self.version == 0 {
+            database
+                .execute(
+                    "INSERT INTO cursors (connection, entity, version, cursor, walk) \
+                     VALUES ($1, $2, 1, $3, $4) ON CONFLICT (connection, entity) DO NOTHING",
+                    args![self.connection.as_str(), self.entity, cursor, walk],
+                )
+                .await?
+        } else {
+            database
+                .execute(
+                    "UPDATE cursors SET version = version + 1, cursor = $3, walk = $4 \
+                     WHERE connection = $1 AND entity = $2 AND version = $5",
+                    args![
+                        self.connection.as_str(),
+                        self.entity,
+                        cursor,
+                        walk,
+                        self.version
+                    ],
+                )
+                .await?
+        };
+        if changed == 0 {
+            return Err(PollerError::Overtaken);
+        }
+        self.version += 1;
+        Ok(())
+    }
+}
+
+/// Draws the number of a read that is about to begin. Numbers of a connection only grow, also when
+/// this table is lost: they never fall behind the clock.
+pub(crate) async fn draw_read_number(
+    database: &Database,
+    connection: &ConnectionId,
+) -> Result<i64, DbError> {
+    let row = database
+        .fetch_one(
+            "INSERT INTO read_numbers (connection, last_number) VALUES ($1, $2) \
+             ON CONFLICT (connection) DO UPDATE SET last_number = \
+             CASE WHEN read_numbers.last_number >= excluded.last_number \
+             THEN read_numbers.last_number + 1 ELSE excluded.last_number END \
+             RETURNING last_number",
+            args![connection.as_str(), Timestamp::now().micros()],
+        )
+        .await?;
+    row.int("last_number")
+}
+
+#[cfg(test)]
+mod tests {
+    use storelink_test_support::database::TestDatabase;
+    use storelink_test_support::on_each_database;
+
+    use super::*;
+    use crate::MIGRATOR;
+
+    on_each_database!(
+        the_slower_of_two_processes_moves_nothing,
+        read_numbers_only_grow
+    );
+
+    async fn open(database: &TestDatabase) -> Database {
+        let opened = Database::open(&database.settings(), "poller")
+            .await
+            .unwrap();
+        opened.migrate(&MIGRATOR).await.unwrap();
+        opened
+    }
+
+    async fn the_slower_of_two_processes_moves_nothing(test: TestDatabase) {
+        let database = open(&test).await;
+        let connection = ConnectionId::generate();
+        let load = || Loaded::load(&database, &connection, "orders");
+        let (mut one, mut other) = (load().await.unwrap(), load().await.unwrap());
+        one.state.cursor.mark = Some(Timestamp::from_micros(5));
+        one.save(&database).await.unwrap();
+        let refused = other.save(&database).await.unwrap_err();
+        assert!(matches!(refused, PollerError::Overtaken), "{refused}");
+
+        let (mut one, mut other) = (load().await.unwrap(), load().await.unwrap());
+        assert_eq!(one.state.cursor.mark, Some(Timestamp::from_micros(5)));
+        one.state.cursor.mark = Some(Timestamp::from_micros(6));
+        one.save(&database).await.unwrap();
+        one.state.cursor.mark = Some(Timestamp::from_micros(7));
+        one.save(&database).await.unwrap();
+        assert!(other.save(&database).await.is_err());
+        assert_eq!(
+            load().await.unwrap().state.cursor.mark,
+            Some(Timestamp::from_micros(7))
+        );
+    }
+
+    async fn read_numbers_only_grow(test: TestDatabase) {
+        let database = open(&test).await;
+        let connection = ConnectionId::generate();
+        let ahead = Timestamp::now().micros() + 3_600_000_000;
+        let first = draw_read_number(&database, &connection).await.unwrap();
+        assert!(first < ahead);
+        // As after a clock that was an hour ahead.
+        database
+            .execute(
+                "UPDATE read_numbers SET last_number = $1 WHERE connection = $2",
+                args![ahead, connection.as_str()],
+            )
+            .await
+            .unwrap();
+        assert_eq!(
+            draw_read_number(&database, &connection).await.unwrap(),
+            ahead + 1
+        );
+        assert_eq!(
+            draw_read_number(&database, &connection).await.unwrap(),
+            ahead + 2
+        );
+    }
+
+    #[test]
+    fn a_stream_that_was_made_anew_or_set_back_is_another_one() {
+        let earlier = StreamIdentity {
+            created_micros: 1,
+            last_sequence: 10,
+        };
+        let now = |created_micros, last_sequence| StreamIdentity {
+            created_micros,
+            last_sequence,
+        };
+        assert!(now(1, 10).continues(earlier));
+        assert!(now(1, 11).continues(earlier));
+        assert!(!now(1, 9).continues(earlier));
+        assert!(!now(2, 11).continues(earlier));
+    }
+}

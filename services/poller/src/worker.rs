@@ -1,0 +1,252 @@
+//! One poll job from its message to its end.
+
+use std::sync::Arc;
+
+use storelink_adapter_api::StoreAccess;
+use storelink_bus::{Bus, Outcome, WorkItem};
+use storelink_events::internal::{PollJob, RunReport};
+use storelink_model::{ConnectionId, Platform, Timestamp};
+use storelink_persistence::Database;
+use storelink_service::{Connections, LinkedConnection};
+use storelink_settings::OrderSettings;
+use storelink_telemetry::trace_context;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::in_work::InWork;
+use crate::metrics::PollerMetrics;
+use crate::report::Reports;
+use crate::run::{Ended, Failure, Run};
+use crate::stopped::Stopped;
+use crate::{PollerError, one_order, orders, products};
+
+/// A connection whose record is not here is waited for so many deliveries: the record and the job
+/// travel by different ways.
+const DELIVERIES_WITHOUT_RECORD: i64 = 5;
+/// A single order is tried so often: polling carries the guarantee, while a job on hold takes a place
+/// of the queue from other stores.
+const DELIVERIES_OF_ONE: i64 = 5;
+
+/// The poller of one platform.
+pub(crate) struct Poller {
+    pub(crate) platform: Platform,
+    pub(crate) database: Database,
+    pub(crate) bus: Bus,
+    pub(crate) connections: Connections,
+    pub(crate) settings: OrderSettings,
+    pub(crate) metrics: PollerMetrics,
+    pub(crate) reports: Reports,
+    pub(crate) stopped: Stopped,
+    pub(crate) in_work: InWork,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// A job with its connection.
+pub(crate) struct Job<'a> {
+    pub(crate) poller: &'a Poller,
+    pub(crate) link: Arc<LinkedConnection>,
+    pub(crate) job: &'a PollJob,
+    /// The trace of the run.
+    pub(crate) trace: Option<String>,
+}
+
+impl Job<'_> {
+    /// What the adapter needs; a person must act when the credentials cannot be opened.
+    pub(crate) fn access(&self, link: &LinkedConnection) -> Result<StoreAccess, Failure> {
+        link.access()
+            .map_err(|error| Failure::new(error.code(), error.to_string()).needing_attention())
+    }
+}
+
+impl Poller {
+    /// The connection as it is now, unless nothing may be read from it.
+    pub(crate) fn current(&self, id: &ConnectionId) -> Result<Arc<LinkedConnection>, Failure> {
+        let Some(link) = self.connections.get(id) else {
+            return Err(Failure::new(
+                "connection.unknown",
+                "the connection is not there any more",
+            ));
+        };
+        if link.record.paused {
+            return Err(Failure::new(
+                "connection.paused",
+                "the connection is paused",
+            ));
+        }
+        Ok(link)
+    }
+
+    /// Does a job.
+    pub(crate) async fn work(&self, item: WorkItem) -> Outcome {
+        let job: PollJob = match serde_json::from_slice(item.payload()) {
+            Ok(job) => job,
+            Err(error) => return Outcome::park("poller.job_unreadable", error.to_string()),
+        };
+        if self.connections.get(&job.connection).is_none()
+            && item.delivered() < DELIVERIES_WITHOUT_RECORD
+        {
+            let pause = std::time::Duration::from_millis(500);
+            return Outcome::retry_after(pause, "the connection's record is not here yet");
+        }
+        let started = Timestamp::now();
+        let link = match self.current(&job.connection) {
+            Ok(link) => link,
+            Err(failure) => return self.over(&job, started, Run::failed(failure)),
+        };
+        if let Some(failure) = self.stopped.reason(&link.record) {
+            return self.over(&job, started, Run::failed(failure));
+        }
+        let Some(_place) = self.in_work.enter(&job.connection) else {
+            return self.without_place(&job, &item, started);
+        };
+
+        let span = tracing::info_span!(
+            "poll",
+            connection = %job.connection,
+            tenant = %job.tenant,
+            platform = %self.platform,
+            entity = job.entity,
+            run = job.run,
+        );
+        if let Some(trace) = item.trace() {
+            trace_context::parent_from(&span, trace.traceparent());
+        }
+        let begun = Instant::now();
+        let ended = self.carry_out(&job, link.clone()).instrument(span).await;
+        let (result, outcome) = self.conclude(&job, &item, &link, started, ended);
+        self.metrics
+            .run(&self.platform, &job.entity, result, begun.elapsed());
+        outcome
+    }
+
+    async fn carry_out(
+        &self,
+        job: &PollJob,
+        link: Arc<LinkedConnection>,
+    ) -> Result<Ended, PollerError> {
+        let work = Job {
+            poller: self,
+            link,
+            job,
+            trace: trace_context::traceparent(),
+        };
+        match (job.entity.as_str(), job.external_id.as_deref()) {
+            ("orders", None) => Box::pin(orders::walk(&work)).await,
+            ("orders", Some(id)) => Box::pin(one_order::read(&work, id)).await,
+            ("products", None) => Box::pin(products::walk(&work)).await,
+            (entity, _) => {
+                let text = format!("{entity} cannot be read in this way");
+                Ok(Ended::Over(Run::failed(Failure::new(
+                    "poller.entity_unknown",
+                    text,
+                ))))
+            }
+        }
+    }
+
+    /// A store that hangs, or many hints at once: others must not wait for its jobs, and the queue
+    /// takes only so many that are on hold.
+    fn without_place(&self, job: &PollJob, item: &WorkItem, started: Timestamp) -> Outcome {
+        let reason = "other jobs of this connection are in work";
+        if is_last_try(job, item) {
+            let failure = Failure::new("poller.connection_busy", reason);
+            return self.over(job, started, Run::failed(failure));
+        }
+        let doublings = u32::try_from(item.delivered().clamp(1, 4) - 1).unwrap_or(0);
+        Outcome::retry_after(std::time::Duration::from_secs(1 << doublings), reason)
+    }
+
+    /// The result for the metric, and what is told to the broker.
+    fn conclude(
+        &self,
+        job: &PollJob,
+        item: &WorkItem,
+        link: &LinkedConnection,
+        started: Timestamp,
+        ended: Result<Ended, PollerError>,
+    ) -> (&'static str, Outcome) {
+        match ended {
+            Ok(Ended::Over(run)) => {
+                let failure = run.failure.as_ref();
+                self.stopped.note(&link.record, failure);
+                if let Some(failure) = failure.filter(|failure| failure.may_pass)
+                    && job.external_id.is_some()
+                    && !is_last_try(job, item)
+                {
+                    return ("failed", Outcome::retry(&failure.code));
+                }
+                let result = if failure.is_some() { "failed" } else { "done" };
+                (result, self.over(job, started, run))
+            }
+            Ok(Ended::Yielded) => ("yielded", Outcome::Again),
+            Ok(Ended::Later { reason, .. }) if is_last_try(job, item) => {
+                let run = Run::failed(Failure::new("poller.store_limited", reason));
+                ("failed", self.over(job, started, run))
+            }
+            Ok(Ended::Later {
+                pause: Some(pause),
+                reason,
+            }) => ("limited", Outcome::retry_after(pause, reason)),
+            Ok(Ended::Later {
+                pause: None,
+                reason,
+            }) => ("limited", Outcome::retry(reason)),
+            Err(error) => {
+                tracing::warn!(
+                    connection = %job.connection,
+                    entity = job.entity,
+                    code = error.code(),
+                    %error,
+                    "a poll job is tried again"
+                );
+                ("retried", Outcome::retry(error))
+            }
+        }
+    }
+
+    /// Reports a run and lets the job go.
+    fn over(&self, job: &PollJob, started: Timestamp, run: Run) -> Outcome {
+        let Run {
+            counts,
+            watermark,
+            failure,
+        } = run;
+        if let Some(failure) = &failure {
+            tracing::info!(
+                connection = %job.connection,
+                entity = job.entity,
+                code = failure.code,
+                text = failure.text,
+                "a run failed"
+            );
+        }
+        if counts.ignored > 0 {
+            tracing::debug!(
+                connection = %job.connection,
+                ignored = counts.ignored,
+                "orders from before the start are left out"
+            );
+        }
+        self.reports.send(RunReport {
+            run: job.run.clone(),
+            connection: job.connection.clone(),
+            entity: job.entity.clone(),
+            started,
+            finished: Timestamp::now(),
+            read: counts.read,
+            changed: counts.changed,
+            failed: counts.failed,
+            watermark,
+            error_code: failure.as_ref().map(|failure| failure.code.clone()),
+            error_text: failure.as_ref().map(|failure| failure.text.clone()),
+            needs_attention: failure.is_some_and(|failure| failure.needs_attention),
+        });
+        Outcome::Done
+    }
+}
+
+/// Whether this delivery of a job for a single order is the last one.
+fn is_last_try(job: &PollJob, item: &WorkItem) -> bool {
+    job.external_id.is_some() && item.delivered() >= DELIVERIES_OF_ONE
+}

@@ -1,0 +1,131 @@
+use std::time::Duration;
+
+use storelink_model::Timestamp;
+use storelink_test_support::database::TestDatabase;
+use storelink_test_support::on_each_database;
+
+use crate::store::Asked;
+use crate::world::{World, ids};
+
+on_each_database!(
+    orders_are_handed_on_and_the_run_is_reported,
+    only_what_is_new_is_handed_on_again,
+    a_long_walk_makes_room_and_goes_on_where_it_stopped,
+);
+
+async fn orders_are_handed_on_and_the_run_is_reported(database: TestDatabase) {
+    let mut world = World::start(database, 1).await;
+    let before = Timestamp::now();
+    for id in 1..=5 {
+        world.store().place(id);
+    }
+    let report = world.read_orders().await;
+    assert_eq!((report.read, report.changed, report.failed), (10, 5, 0));
+    assert_eq!(report.error_code, None);
+    let watermark = report.watermark.unwrap();
+    assert!(
+        watermark <= report.finished && watermark >= before.saturating_sub(time::Duration::SECOND)
+    );
+    let orders = world.orders().await;
+    assert_eq!(ids(&orders), ["1", "2", "3", "4", "5"]);
+    let first = &orders[0];
+    assert_eq!(first.connection, world.links[0].id);
+    assert_eq!(first.order.as_ref().unwrap().external_id, first.external_id);
+    assert_eq!(
+        first.raw.get(),
+        format!(r#"{{"id":{},"note":""}}"#, first.external_id)
+    );
+    world.stop().await;
+}
+
+async fn only_what_is_new_is_handed_on_again(database: TestDatabase) {
+    let mut world = World::start(database, 1).await;
+    world.store().place(1);
+    world.store().place(2);
+    world.read_orders().await;
+    let first = world.orders().await;
+
+    world.store().edit(2, "please ring");
+    world.store().place(3);
+    let report = world.read_orders().await;
+    assert_eq!(report.changed, 2);
+    let second = world.orders().await;
+    assert_eq!(ids(&second), ["2", "3"]);
+    let number = |orders: &[storelink_events::internal::OrderRead]| {
+        orders
+            .iter()
+            .find(|order| order.external_id == "2")
+            .unwrap()
+            .read_number
+    };
+    assert!(number(&second) > number(&first));
+
+    // At rest one page is asked for and nothing goes out.
+    world.store().asked();
+    let report = world.read_orders().await;
+    assert_eq!(report.changed, 0);
+    assert_eq!(ids(&world.orders().await), Vec::<String>::new());
+    assert_eq!(world.store().asked().len(), 2, "three orders are two pages");
+    world.stop().await;
+}
+
+async fn a_long_walk_makes_room_and_goes_on_where_it_stopped(database: TestDatabase) {
+    let mut world = World::start(database, 1).await;
+    for id in 1..=6 {
+        world.store().place(id);
+    }
+    // The setting of this world lets a walk go on for one second.
+    world.store().slow_down(Duration::from_millis(1_100));
+    let report = world.read_orders().await;
+    assert_eq!(report.changed, 6);
+    assert_eq!(ids(&world.orders().await), ["1", "2", "3", "4", "5", "6"]);
+    let places: Vec<Option<u64>> = world
+        .store()
+        .asked()
+        .into_iter()
+        .map(|asked| match asked {
+            Asked::Orders { after, .. } => after,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [None, Some(2), Some(4), None, Some(2), Some(4)],
+        "two passes of three pages"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_read_hands_everything_on_again() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    world.store().place(1);
+    world.read_orders().await;
+    let first = world.orders().await;
+    let mut job = world.job("orders");
+    job.full = true;
+    let report = world.run(job).await;
+    assert_eq!(report.error_code, None);
+    let again = world.orders().await;
+    assert!(again.iter().all(|order| order.external_id == "1"));
+    assert!(again[0].read_number > first[0].read_number);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_start_that_moves_back_brings_the_older_orders() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    let ago = |hours| Timestamp::now().saturating_sub(time::Duration::hours(hours));
+    world.store().place_at(1, ago(5));
+    world.store().place(2);
+    let report = world.read_orders().await;
+    assert_eq!(report.changed, 1);
+    assert_eq!(ids(&world.orders().await), ["2"]);
+    world
+        .change(0, |record| record.settings.order_start = ago(6))
+        .await;
+    let report = world.read_orders().await;
+    assert_eq!(report.error_code, None);
+    assert_eq!(ids(&world.orders().await), ["1"]);
+    world.stop().await;
+}

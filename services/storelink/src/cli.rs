@@ -1,0 +1,112 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Links an ERP with many online stores.
+#[derive(Debug, Parser)]
+#[command(name = "storelink", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Configuration file; `storelink.toml` in this folder when it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one role.
+    Serve(Serve),
+    /// Run every role in this process, with a broker of its own.
+    Dev(Dev),
+    /// Show and check the configuration.
+    #[command(subcommand)]
+    Config(ConfigAction),
+    /// Streams and consumers of the broker.
+    #[command(subcommand)]
+    Streams(StreamsAction),
+    /// Bring the databases of all roles up to date.
+    Migrate,
+    /// Tenants of this installation.
+    #[command(subcommand)]
+    Tenants(TenantsAction),
+    /// Schemas and pages that are generated from the types.
+    #[command(subcommand)]
+    Contracts(ContractsAction),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Which role.
+    pub(crate) role: RoleName,
+    /// The platform that a poller reads.
+    #[arg(long, required_if_eq("role", "poller"))]
+    pub(crate) platform: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    ConnectionRegistry,
+    Poller,
+    OrderIngest,
+    ProductCatalog,
+    StockPublisher,
+    PricePublisher,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Folder for databases, keys and the broker's store.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+    /// Port of the broker that is started; 0 takes a free one.
+    #[arg(long, default_value_t = 4222)]
+    pub(crate) nats_port: u16,
+    /// Start no broker: use the one of the configuration.
+    #[arg(long)]
+    pub(crate) no_broker: bool,
+    /// Flush every message to the disk before it is acknowledged, as a single production server does.
+    #[arg(long)]
+    pub(crate) sync_always: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Print the effective configuration with secrets masked.
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StreamsAction {
+    /// Create what is missing and change what differs.
+    Apply,
+    /// Compare the broker with the table; fails when they differ.
+    Check,
+    /// Print the table.
+    Print,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantsAction {
+    /// Add a tenant and print its first admin token.
+    Add {
+        /// 1 to 40 characters of a-z, 0-9 and -.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContractsAction {
+    /// Write them.
+    Write {
+        /// The root of the repository.
+        #[arg(default_value = ".")]
+        root: PathBuf,
+    },
+    /// Compare what is there with what would be written; fails when they differ.
+    Check {
+        /// The root of the repository.
+        #[arg(default_value = ".")]
+        root: PathBuf,
+    },
+}

@@ -1,0 +1,45 @@
+use std::path::PathBuf;
+
+/// The generated pages of `docs/reference/`.
+pub(crate) fn all() -> Vec<(PathBuf, String)> {
+    vec![
+        ("docs/reference/streams.md".into(), streams()),
+        ("docs/reference/configuration.md".into(), configuration()),
+        (
+            "docs/reference/woocommerce-codes.md".into(),
+            woocommerce_codes(),
+        ),
+    ]
+}
+
+fn streams() -> String {
+    format!(
+        "# Streams and consumers\n\nMade by `make contracts` from the table in `shared/bus`.\n\n{}",
+        storelink_bus::streams::to_markdown()
+    )
+}
+
+fn configuration() -> String {
+    format!(
+        "# Configuration\n\nMade by `make contracts` from the defaults that are compiled in. A file \
+         (`--config`, or `storelink.toml`) overrides them, and `STORELINK_…` in the environment \
+         overrides the file: `STORELINK_NATS__URL` is `url` of the section `nats`.\n\n```toml\n{}```\n",
+        storelink_settings::DEFAULTS
+    )
+}
+
+fn woocommerce_codes() -> String {
+    let mut page =
+        "# What verification and calls to WooCommerce can say\n\nMade by `make contracts`.\n\n\
+                    | code | cause | what to do |\n|---|---|---|\n"
+            .to_owned();
+    for entry in storelink_adapter_woocommerce::CODES {
+        page.push_str(&format!(
+            "| `{}` | {} | {} |\n",
+            entry.code,
+            entry.cause,
+            entry.remedy.join(" ")
+        ));
+    }
+    page
+}
