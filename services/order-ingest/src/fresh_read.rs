@@ -1,0 +1,49 @@
+//! Asking for a fresh read of one order.
+
+use storelink_bus::{Bus, Publication, PublishError, TraceContext};
+use storelink_events::internal::PollJob;
+use storelink_events::subject;
+use storelink_model::{ConnectionId, Platform, TenantId};
+use uuid::Uuid;
+
+use crate::IngestError;
+
+/// The order to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) connection: &'a ConnectionId,
+    pub(crate) platform: &'a Platform,
+    pub(crate) external_id: &'a str,
+    pub(crate) trace: Option<&'a str>,
+}
+
+/// Queues a job that reads one order. One that is queued already reads it just as well.
+pub(crate) async fn ask(bus: &Bus, wanted: Wanted<'_>) -> Result<(), IngestError> {
+    let job = PollJob {
+        tenant: wanted.tenant.clone(),
+        connection: wanted.connection.clone(),
+        entity: "orders".to_owned(),
+        external_id: Some(wanted.external_id.to_owned()),
+        full: false,
+        run: format!("fresh-{}", Uuid::now_v7().simple()),
+    };
+    let subject = subject::poll_one(
+        wanted.platform,
+        wanted.connection,
+        &job.entity,
+        wanted.external_id,
+    );
+    let body = serde_json::to_vec(&job).map_err(IngestError::encode("a poll job"))?;
+    let mut publication = Publication::new(subject, body);
+    if let Some(trace) = wanted
+        .trace
+        .and_then(|trace| TraceContext::new(trace, None))
+    {
+        publication = publication.trace(&trace);
+    }
+    match bus.publish(publication).await {
+        Ok(_) | Err(PublishError::SubjectTaken { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,198 @@
+//! Noticing that the broker lost its events, and publishing them again.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::GetStreamErrorKind;
+use serde::{Deserialize, Serialize};
+use storelink_bus::Bus;
+use storelink_bus::streams::{self, Keep, names};
+use storelink_model::{ConnectionId, TenantId, Timestamp};
+use storelink_persistence::{Database, DbError, Transaction, args};
+
+use crate::IngestError;
+
+/// Name of the row in `meta` that says which stream the events went to.
+const HUB: &str = "hub_stream";
+
+/// Which stream it is: one that was made anew, or restored from an older state, is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Store {
+    /// There is none; what it had is on its way again.
+    Missing,
+    /// This one.
+    Stream {
+        created_micros: i64,
+        last_sequence: u64,
+    },
+}
+
+impl Store {
+    /// Whether everything that was published to `earlier` is in this one, as far as it is kept.
+    fn keeps_all_of(self, earlier: Self) -> bool {
+        match (earlier, self) {
+            // Its events were marked as waiting when it was missed.
+            (Self::Missing, _) => true,
+            (Self::Stream { .. }, Self::Missing) => false,
+            (
+                Self::Stream {
+                    created_micros: before,
+                    last_sequence: least,
+                },
+                Self::Stream {
+                    created_micros,
+                    last_sequence,
+                },
+            ) => created_micros == before && last_sequence >= least,
+        }
+    }
+}
+
+/// Compares the stream with the one that the events went to; after a loss everything that it would
+/// still keep waits to be published again.
+pub(crate) async fn check(database: &Database, bus: &Bus) -> Result<(), IngestError> {
+    let found = find(bus).await?;
+    let row = database
+        .fetch_optional("SELECT value FROM meta WHERE name = $1", args![HUB])
+        .await?;
+    let known = match &row {
+        // A text of another release tells nothing: then events are published once too often.
+        Some(row) => Some(
+            serde_json::from_str(&row.text("value")?).unwrap_or(Store::Stream {
+                created_micros: 0,
+                last_sequence: 0,
+            }),
+        ),
+        None => None,
+    };
+    if known == Some(found) {
+        return Ok(());
+    }
+    let mut transaction = database.begin().await?;
+    if known.is_some_and(|known| !found.keeps_all_of(known)) {
+        let since = Timestamp::now().micros() - micros(kept_for());
+        let rows = mark_unpublished(&mut transaction, since).await?;
+        tracing::warn!(rows, "the broker lost its events; they are published again");
+    }
+    let value = serde_json::to_string(&found).map_err(IngestError::encode("the stream"))?;
+    transaction
+        .execute(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            args![HUB, value],
+        )
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// For how long the broker keeps events.
+pub(crate) fn kept_for() -> Duration {
+    match streams::stream(names::HUB).map(|stream| stream.keep) {
+        Some(Keep::For(age)) => age,
+        _ => Duration::MAX,
+    }
+}
+
+async fn find(bus: &Bus) -> Result<Store, IngestError> {
+    match bus.jetstream().get_stream(names::HUB).await {
+        Ok(stream) => {
+            let info = stream.cached_info();
+            Ok(Store::Stream {
+                created_micros: Timestamp::from(info.created).micros(),
+                last_sequence: info.state.last_sequence,
+            })
+        }
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(answer)
+                if answer.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+            {
+                Ok(Store::Missing)
+            }
+            _ => Err(IngestError::Stream(error.to_string())),
+        },
+    }
+}
+
+/// Marks every event written since then as waiting.
+async fn mark_unpublished(transaction: &mut Transaction, since: i64) -> Result<u64, DbError> {
+    let rows = transaction
+        .execute(
+            "UPDATE outbox SET published = NULL, due = 0, attempts = 0 \
+             WHERE published IS NOT NULL AND created > $1",
+            args![since],
+        )
+        .await?;
+    unmark_revisions(transaction).await?;
+    Ok(rows)
+}
+
+/// Whose events are published again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of a tenant.
+    Tenant(TenantId),
+    /// Those of a connection.
+    Connection(ConnectionId),
+}
+
+/// Marks the order events of a tenant or a connection as waiting, so that the relay publishes them
+/// again, and gives how many there are. The broker keeps one event per order and revision, so those
+/// that it still has are not doubled. Events that are older than the broker keeps are gone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn re_emit(database: &Database, scope: &Scope) -> Result<u64, DbError> {
+    let (tenant, connection) = match scope {
+        Scope::Tenant(tenant) => (tenant.as_str(), ""),
+        Scope::Connection(connection) => ("", connection.as_str()),
+    };
+    let mut transaction = database.begin().await?;
+    let rows = transaction
+        .execute(
+            "UPDATE outbox SET published = NULL, due = 0, attempts = 0 \
+             WHERE published IS NOT NULL AND kind = 'order' \
+             AND ($1 = '' OR tenant = $1) AND ($2 = '' OR connection = $2)",
+            args![tenant, connection],
+        )
+        .await?;
+    unmark_revisions(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+async fn unmark_revisions(transaction: &mut Transaction) -> Result<(), DbError> {
+    transaction
+        .execute(
+            "UPDATE revisions SET published = NULL WHERE published IS NOT NULL AND EXISTS (\
+             SELECT 1 FROM outbox o WHERE o.published IS NULL AND o.kind = 'order' \
+             AND o.chain = revisions.order_id AND o.position = revisions.revision)",
+            args![],
+        )
+        .await
+        .map(drop)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_made_anew_or_set_back_has_lost_events() {
+        let stream = |created_micros, last_sequence| Store::Stream {
+            created_micros,
+            last_sequence,
+        };
+        assert!(stream(1, 7).keeps_all_of(stream(1, 5)));
+        assert!(!stream(1, 4).keeps_all_of(stream(1, 5)));
+        assert!(!stream(2, 9).keeps_all_of(stream(1, 5)));
+        assert!(!Store::Missing.keeps_all_of(stream(1, 5)));
+        // What was missed was marked when it was missed.
+        assert!(stream(2, 0).keeps_all_of(Store::Missing));
+    }
+}

@@ -1,0 +1,240 @@
+//! One order in memory while a transaction has its row.
+
+use storelink_events::connection::RoundingChoice;
+use storelink_events::hub::{ItemParked, OrderEvent};
+use storelink_events::{Envelope, subject};
+use storelink_model::{ConnectionId, OrderId, Platform, TenantId, Timestamp};
+use storelink_order::{Order, SumCheck};
+
+use super::Arrival;
+use super::rows::{NewEvent, NewRevision, Writes};
+use crate::announcement::{Announced, Verb, state_name};
+use crate::assessment::{Assessment, assess};
+use crate::revision::{Decision, Known, after, decide};
+use crate::{IngestError, SERVICE};
+
+/// Code of an order that could not be understood when the adapter gave no reason.
+const UNREADABLE: &str = "order.unreadable";
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: OrderId,
+    pub(super) tenant: TenantId,
+    pub(super) connection: ConnectionId,
+    pub(super) platform: Platform,
+    pub(super) external_id: String,
+    pub(super) known: Option<Known>,
+    pub(super) read_at: i64,
+    pub(super) number: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) total: Option<String>,
+    pub(super) announced: Option<Announced>,
+    pub(super) changed: i64,
+    pub(super) parked: Option<Park>,
+    /// As it is in its row.
+    pub(super) parked_before: Option<Park>,
+    /// Whether the row differs from this.
+    pub(super) dirty: bool,
+}
+
+/// Why an order waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Park {
+    pub(super) revision: i64,
+    pub(super) code: String,
+    pub(super) text: String,
+    pub(super) since: i64,
+}
+
+impl Entry {
+    /// Takes one reading.
+    pub(super) fn take(
+        &mut self,
+        arrival: &Arrival,
+        rounding: RoundingChoice,
+        now: Timestamp,
+        writes: &mut Writes,
+    ) -> Result<Decision, IngestError> {
+        let read = &arrival.read;
+        let content = arrival.content.as_str();
+        let decision = decide(self.known.as_ref(), read.read_number, content);
+        self.known = after(self.known.take(), decision, read.read_number, content);
+        if matches!(decision, Decision::Revise { .. } | Decision::Confirm) {
+            self.read_at = read.read_at.micros();
+            self.dirty = true;
+        }
+        if let Decision::Revise { revision } = decision {
+            self.changed = now.micros();
+            let sum = read.order.as_ref().map(|order| order.check_sum());
+            writes.revisions.push(NewRevision::of(
+                &self.id,
+                revision,
+                arrival,
+                sum.as_ref(),
+                now,
+            )?);
+            match (&read.order, sum) {
+                (Some(order), Some(sum)) => {
+                    self.show(order);
+                    self.go_on(order, sum, rounding, now, arrival.trace(), writes)?;
+                }
+                _ => {
+                    let (code, text) = match &read.unreadable {
+                        Some(reason) => (reason.code.as_str(), reason.text.as_str()),
+                        None => (UNREADABLE, "the order could not be understood"),
+                    };
+                    self.park(code, text, now, arrival.trace(), writes)?;
+                }
+            }
+        }
+        Ok(decision)
+    }
+
+    /// Writes the event of the newest revision, or parks the order because of its amounts.
+    pub(super) fn go_on(
+        &mut self,
+        order: &Order,
+        sum: SumCheck,
+        rounding: RoundingChoice,
+        now: Timestamp,
+        trace: Option<&str>,
+        writes: &mut Writes,
+    ) -> Result<(), IngestError> {
+        match assess(order, sum, rounding) {
+            Assessment::Deliver { order, sum } => {
+                self.parked = None;
+                self.announce(*order, sum, now, trace, writes)
+            }
+            Assessment::Hold { code, text } => self.park(code, &text, now, trace, writes),
+        }
+    }
+
+    fn announce(
+        &mut self,
+        order: Order,
+        sum: SumCheck,
+        now: Timestamp,
+        trace: Option<&str>,
+        writes: &mut Writes,
+    ) -> Result<(), IngestError> {
+        let revision = self.revision();
+        let verb = Verb::since(self.announced.as_ref(), &order);
+        self.announced = Some(Announced::of(&order, revision));
+        self.dirty = true;
+        let event = OrderEvent {
+            order_id: self.id.clone(),
+            revision: revision.unsigned_abs(),
+            connection: self.connection.clone(),
+            platform: self.platform.clone(),
+            external_id: self.external_id.clone(),
+            sum,
+            order,
+        };
+        let (id, body) = verb.event(&self.tenant, event, trace);
+        writes.events.push(NewEvent {
+            id,
+            kind: "order",
+            tenant: self.tenant.clone(),
+            connection: self.connection.clone(),
+            chain: self.id.to_string(),
+            position: revision,
+            subject: subject::hub_order(
+                &self.tenant,
+                verb.as_str(),
+                &self.id,
+                revision.unsigned_abs(),
+            ),
+            payload: text(body)?,
+            trace: trace.map(str::to_owned),
+            created: now.micros(),
+        });
+        Ok(())
+    }
+
+    fn park(
+        &mut self,
+        code: &str,
+        reason: &str,
+        now: Timestamp,
+        trace: Option<&str>,
+        writes: &mut Writes,
+    ) -> Result<(), IngestError> {
+        let code = storable(code);
+        let news = self
+            .parked
+            .as_ref()
+            .is_none_or(|parked| parked.code != code);
+        let since = self
+            .parked
+            .as_ref()
+            .map_or(now.micros(), |parked| parked.since);
+        let park = Park {
+            revision: self.revision(),
+            code,
+            text: storable(reason),
+            since,
+        };
+        if news {
+            writes.events.push(self.parked_event(&park, now, trace)?);
+        }
+        self.parked = Some(park);
+        Ok(())
+    }
+
+    fn parked_event(
+        &self,
+        park: &Park,
+        now: Timestamp,
+        trace: Option<&str>,
+    ) -> Result<NewEvent, IngestError> {
+        let parked = ItemParked {
+            item_id: self.id.to_string(),
+            service: SERVICE.to_owned(),
+            connection: Some(self.connection.clone()),
+            entity: "order".to_owned(),
+            sku: None,
+            external_id: Some(self.external_id.clone()),
+            code: park.code.clone(),
+            text: park.text.clone(),
+        };
+        let source = format!("/connections/{}", self.connection);
+        let event = Envelope::new(self.tenant.clone(), source, parked)
+            .about(self.id.to_string())
+            .traced(trace.map(str::to_owned));
+        Ok(NewEvent {
+            kind: "parked",
+            tenant: self.tenant.clone(),
+            connection: self.connection.clone(),
+            chain: event.id.clone(),
+            position: 0,
+            subject: subject::hub_item_parked(&self.tenant),
+            payload: text(event.to_json())?,
+            trace: trace.map(str::to_owned),
+            created: now.micros(),
+            id: event.id,
+        })
+    }
+
+    /// What people see of the order.
+    fn show(&mut self, order: &Order) {
+        self.number = Some(storable(&order.number));
+        self.state = Some(state_name(order.state).to_owned());
+        self.total = Some(format!("{} {}", order.total, order.currency));
+    }
+
+    pub(super) fn revision(&self) -> i64 {
+        self.known.as_ref().map_or(0, |known| known.revision)
+    }
+}
+
+fn text(json: Vec<u8>) -> Result<String, IngestError> {
+    String::from_utf8(json).map_err(|error| IngestError::Encode {
+        what: "an event",
+        reason: error.to_string(),
+    })
+}
+
+/// PostgreSQL keeps no NUL in a text; JSON escapes it, plain columns cannot.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}
