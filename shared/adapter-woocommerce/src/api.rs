@@ -134,10 +134,13 @@ impl<'a> Api<'a> {
         let (Some(key), Some(secret)) = (key, secret) else {
             return Err(codes::KEYS_MISSING.error(ErrorClass::Attention));
         };
-        let by_scheme = if access.address.scheme() == "https" {
-            Auth::Basic
-        } else {
-            Auth::OAuth1
+        // Nothing secret ever leaves over plain http, whatever the profile says.
+        let auth = match access.address.scheme() {
+            "https" => profile
+                .fact(FACT_AUTH)
+                .and_then(Auth::named)
+                .unwrap_or(Auth::Basic),
+            _ => Auth::OAuth1,
         };
         let home = profile
             .fact(FACT_SIGNING_ADDRESS)
@@ -146,10 +149,7 @@ impl<'a> Api<'a> {
             access,
             key: key.expose_secret().trim().to_owned(),
             secret: secret.expose_secret().trim().to_owned().into(),
-            auth: profile
-                .fact(FACT_AUTH)
-                .and_then(Auth::named)
-                .unwrap_or(by_scheme),
+            auth,
             signing_address: home
                 .and_then(|home| Url::parse(home).ok())
                 .unwrap_or_else(|| access.address.clone()),

@@ -134,6 +134,8 @@ codes! {
         ["Nothing has to be done at once. If it stays, ask the hosting provider to raise the limit for our addresses, or lower the requests per minute of this connection."];
     MAINTENANCE = "maintenance": "The store is in maintenance, mostly because an update is running." =>
         ["Wait a few minutes. If it stays longer than half an hour, an update got stuck: delete the file .maintenance in WordPress' folder."];
+    UNAVAILABLE = "unavailable": "The store's web server is overloaded or being restarted." =>
+        ["Nothing has to be done at once. If it stays, ask the hosting provider."];
     PLUGIN_CRASH = "plugin_crash": "The store's program crashed: a plugin or the theme has a fault." =>
         ["Look into WooCommerce > Status > Logs (fatal errors) for the plugin, update it or switch it off."];
     DATABASE_DOWN = "database_down": "WordPress stopped before it could answer, mostly because its database cannot be reached." =>
@@ -158,6 +160,8 @@ codes! {
         ["Look for a plugin or a proxy that changes the store's answers."];
     ANSWER_HTML = "answer_html": "A web page came instead of the interface's answer." =>
         ["Exclude /wp-json/ from caches, login walls and \"coming soon\" plugins.", "Check the address."];
+    NOISY_ANSWERS = "noisy_answers": "The store prints something around its answers, mostly a warning of a plugin. It is cut away." =>
+        ["Switch off the output of errors in the store (display_errors in PHP, WP_DEBUG_DISPLAY in wp-config.php).", "Look at the plugin that the evidence names."];
     ANSWER_NOT_UNDERSTOOD = "answer_not_understood": "The store's answer could not be read." =>
         ["Switch off the output of errors in the store (display_errors in PHP).", "Look for a plugin that changes the answers of the REST API."];
 

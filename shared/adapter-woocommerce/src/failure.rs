@@ -17,7 +17,7 @@ const LIMITED_PAUSE: Duration = Duration::from_secs(30);
 /// The longest pause that a server can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// WordPress says ten minutes for every maintenance, which mostly lasts seconds (recording 170).
-const LONGEST_MAINTENANCE_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_MAINTENANCE_PAUSE: Duration = Duration::from_secs(30);
 
 /// What WordPress says when it refuses: `{"code","message","data"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,12 @@ pub(crate) fn of_answer(url: &Url, effect: Effect, response: &Response) -> Adapt
     match (status, &body) {
         (301 | 302 | 303 | 307 | 308, _) => redirected(url, response),
         (429, _) => limited(codes::RATE_LIMITED, response, LONGEST_PAUSE),
-        (503, _) => limited(codes::MAINTENANCE, response, LONGEST_MAINTENANCE_PAUSE),
+        (503, body) if is_maintenance(body.as_ref(), response) => {
+            limited(codes::MAINTENANCE, response, LONGEST_MAINTENANCE_PAUSE)
+        }
+        (503, _) if response.retry_after().is_some() => {
+            after(effect, limited(codes::UNAVAILABLE, response, LONGEST_PAUSE))
+        }
         (401 | 403, Some(body)) => refused(status, body),
         (401, None) if response.header("www-authenticate").is_some() => {
             codes::SERVER_PASSWORD.error(Attention)
@@ -140,6 +145,7 @@ fn broken(
 ) -> AdapterError {
     let code = match (status, body.map(|body| body.code.as_str())) {
         (502, _) => codes::GATEWAY,
+        (503, _) => codes::UNAVAILABLE,
         (504, _) => codes::GATEWAY_TIMEOUT,
         (_, Some("internal_server_error")) => codes::PLUGIN_CRASH,
         (_, Some("wp_die")) => codes::DATABASE_DOWN,
@@ -183,6 +189,13 @@ pub(crate) fn store_address(url: &Url) -> String {
     let shop = path.split("/wp-json").next().unwrap_or_default();
     address.set_path(shop);
     address.as_str().trim_end_matches('/').to_owned()
+}
+
+/// WordPress answers before it does anything (recordings 170, 170b); any other 503 comes from the
+/// web server, and what was done is not known.
+fn is_maintenance(body: Option<&StoreError>, response: &Response) -> bool {
+    let page = String::from_utf8_lossy(&response.body);
+    body.is_some_and(|body| body.code == "wp_die") || page.contains("wp-die-message")
 }
 
 fn limited(code: Code, response: &Response, longest: Duration) -> AdapterError {

@@ -192,9 +192,12 @@ async fn reach(access: &StoreAccess, findings: &mut Findings) -> Option<Value> {
         Err(error) => Err(error),
     };
     match judged {
-        Ok((index, evidence)) => {
-            findings.passed("api", evidence, curl);
-            Some(index)
+        Ok(index) => {
+            match &index.noise {
+                Some(noise) => findings.warning("api", codes::NOISY_ANSWERS, noise.as_str(), curl),
+                None => findings.passed("api", index.evidence(), curl),
+            }
+            Some(index.value)
         }
         Err(error) => {
             findings.failed("api", &error, curl);
@@ -207,40 +210,52 @@ async fn index(
     access: &StoreAccess,
     asked: &Url,
     response: &Response,
-) -> Result<(Value, String), AdapterError> {
+) -> Result<Index, AdapterError> {
     use storelink_outbound_http::Effect::Read;
     if response.status.as_u16() != 200 {
         let error = failure::of_answer(asked, Read, response);
         return Err(refined(access, asked, response, error).await);
     }
     let index = match lenient_json::read::<Value>(&response.body) {
-        Ok(read) if read.value.is_object() => read.value,
+        Ok(read) if read.value.is_object() => Index {
+            value: read.value,
+            noise: read.noise.map(|noise| noise.to_string()),
+        },
         Ok(_) => return Err(codes::API_NOT_FOUND.error(ErrorClass::Attention)),
         Err(why) => {
             let error = failure::of_body(&why, Read);
             return Err(refined(access, asked, response, error).await);
         }
     };
-    let names = index.get("namespaces").and_then(Value::as_array);
-    let names: Option<Vec<&str>> =
-        names.map(|names| names.iter().filter_map(Value::as_str).collect());
-    let home = index
-        .get("home")
-        .and_then(Value::as_str)
-        .unwrap_or("an address it does not tell");
-    match names {
-        Some(names) if names.contains(&"wc/v3") => {
-            let evidence = format!("wc/v3 answers; the store calls itself {home}.");
-            Ok((index, evidence))
-        }
-        Some(names) => {
+    match index.namespaces() {
+        Some(names) if !names.contains(&"wc/v3") => {
             let seen = format!("WordPress offers {}.", names.join(", "));
             Err(codes::NOT_ACTIVE.error_with(ErrorClass::Attention, &seen))
         }
         // Some security plugins hide the list; whether wc/v3 is there shows with the key.
-        None => {
-            let evidence = format!("WordPress answers; the store calls itself {home}.");
-            Ok((index, evidence))
+        _ => Ok(index),
+    }
+}
+
+/// The public index of the interface.
+struct Index {
+    value: Value,
+    /// What stood around it.
+    noise: Option<String>,
+}
+
+impl Index {
+    fn namespaces(&self) -> Option<Vec<&str>> {
+        let names = self.value.get("namespaces")?.as_array()?;
+        Some(names.iter().filter_map(Value::as_str).collect())
+    }
+
+    fn evidence(&self) -> String {
+        let home = self.value.get("home").and_then(Value::as_str);
+        let home = home.unwrap_or("an address it does not tell");
+        match self.namespaces() {
+            Some(_) => format!("wc/v3 answers; the store calls itself {home}."),
+            None => format!("WordPress answers; the store calls itself {home}."),
         }
     }
 }
@@ -253,41 +268,49 @@ async fn refined(
     error: AdapterError,
 ) -> AdapterError {
     let is = |code: Code| error.code == code.code;
-    if is(codes::MOVED) || is(codes::PERMALINKS_PLAIN) {
-        let target = failure::redirect_target(asked, response);
-        if let Some(target) = target.filter(|target| target.path().ends_with("/wp-json/")) {
-            return moved(access, &target).await;
+    let target = failure::redirect_target(asked, response);
+    let elsewhere = target
+        .filter(|target| target.path().ends_with("/wp-json/") && target.origin() != asked.origin());
+    match elsewhere {
+        Some(target) if is(codes::MOVED) => match moved(access, &target).await {
+            Ok(proposal) => proposal,
+            Err(dead_end) => without_permalinks(access, dead_end).await,
+        },
+        _ => {
+            let no_interface = [
+                codes::MOVED,
+                codes::PERMALINKS_PLAIN,
+                codes::API_NOT_FOUND,
+                codes::ANSWER_HTML,
+                codes::UNEXPECTED_STATUS,
+            ];
+            if no_interface.into_iter().any(is) {
+                without_permalinks(access, error).await
+            } else {
+                error
+            }
         }
-    }
-    let no_interface = [
-        codes::MOVED,
-        codes::PERMALINKS_PLAIN,
-        codes::API_NOT_FOUND,
-        codes::ANSWER_HTML,
-        codes::UNEXPECTED_STATUS,
-    ];
-    if no_interface.into_iter().any(is) {
-        without_permalinks(access, error).await
-    } else {
-        error
     }
 }
 
-/// The new address is only proposed: nothing is sent to it but this one question.
-async fn moved(access: &StoreAccess, target: &Url) -> AdapterError {
+/// The new address is only proposed, when a store answers there: nothing is sent to it but this one
+/// question. The error is the same without the proposal.
+async fn moved(access: &StoreAccess, target: &Url) -> Result<AdapterError, AdapterError> {
     let new = failure::store_address(target);
-    let answers = match access.send(get(target.clone()), Purpose::Verify).await {
-        Ok(response) if response.status.as_u16() == 200 => {
-            lenient_json::read::<Value>(&response.body).is_ok()
+    let moved = |seen: String| codes::MOVED.error_with(ErrorClass::Attention, &seen);
+    match access.send(get(target.clone()), Purpose::Verify).await {
+        Ok(response)
+            if response.status.as_u16() == 200
+                && lenient_json::read::<Value>(&response.body).is_ok() =>
+        {
+            Ok(moved(format!(
+                "It leads to {new}, and a store answers there: enter that address."
+            )))
         }
-        _ => false,
-    };
-    let seen = if answers {
-        format!("It leads to {new}, and a store answers there: enter that address.")
-    } else {
-        format!("It leads to {new}, where no store answers to us.")
-    };
-    codes::MOVED.error_with(ErrorClass::Attention, &seen)
+        _ => Err(moved(format!(
+            "It leads to {new}, where no store answers to us."
+        ))),
+    }
 }
 
 /// WordPress serves the interface by a parameter too, whatever the permalinks are. The address that

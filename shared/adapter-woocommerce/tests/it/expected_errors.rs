@@ -177,12 +177,12 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         recording: "170-env-maintenance",
         way: Way::Orders,
-        facts: &["error woocommerce.maintenance limited 60s"],
+        facts: &["error woocommerce.maintenance limited 30s"],
     },
     Case {
         recording: "170b-env-maintenance-html",
         way: Way::Orders,
-        facts: &["error woocommerce.maintenance limited 60s"],
+        facts: &["error woocommerce.maintenance limited 30s"],
     },
     Case {
         recording: "171-env-rest-disabled",
@@ -399,14 +399,6 @@ pub(crate) const CASES: &[Case] = &[
         facts: &[
             "error woocommerce.route_missing attention",
             r#"text WooCommerce does not know this call: it is switched off or too old. The store says: "No route was found matching the URL and request method." (rest_no_route)."#,
-        ],
-    },
-    Case {
-        recording: "51-products-head",
-        way: Way::Products,
-        facts: &[
-            "error woocommerce.answer_not_understood transient",
-            "text The store's answer could not be read. Seen: the answer is empty.",
         ],
     },
     Case {

@@ -7,7 +7,8 @@ use crate::facts::Facts;
 use crate::playing::{Way, play};
 use crate::recording::{self, load};
 use crate::{
-    expected_errors, expected_orders, expected_products, expected_verification, expected_writes,
+    expected_errors, expected_order_pages, expected_orders, expected_products,
+    expected_verification, expected_writes,
 };
 
 /// One recording, how it is played, and what must come of it.
@@ -42,6 +43,7 @@ impl Case {
 
 pub(crate) fn cases() -> impl Iterator<Item = &'static Case> {
     [
+        expected_order_pages::CASES,
         expected_orders::CASES,
         expected_products::CASES,
         expected_writes::CASES,

@@ -244,6 +244,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     seen: &Mutex<Vec<Asked>>,
 ) {
     let Some(asked) = read_request(&mut stream).await else {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         return;
     };
     let reply = handler(&asked);
@@ -276,6 +277,9 @@ pub(crate) fn http_date(at: time::OffsetDateTime) -> String {
     at.format(format).unwrap()
 }
 
+/// The first byte of a client that speaks TLS to a plain server.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Asked> {
     let mut bytes = Vec::new();
     let head_end = loop {
@@ -285,6 +289,9 @@ async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Asked> {
             return None;
         }
         bytes.extend_from_slice(&piece[..count]);
+        if bytes.first() == Some(&TLS_HANDSHAKE) {
+            return None;
+        }
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break end + 4;
         }

@@ -345,6 +345,7 @@ async fn what_may_have_been_done_is_marked_and_what_was_not_is_not() {
         ("184-env-413-nginx", false, true),
         ("142-batch-101", false, true),
         ("170-env-maintenance", false, false),
+        ("170b-env-maintenance-html", false, false),
         ("185-env-429", false, false),
         ("149-batch-read-only-key", false, false),
         ("181-env-redirect-to-https", false, false),
@@ -375,9 +376,8 @@ async fn a_pause_is_honoured_within_reason() {
         (429, Some("7"), 7),
         (429, Some("86400"), 600),
         (429, Some("0"), 1),
-        (503, Some("600"), 60),
+        (503, Some("900"), 600),
         (503, Some("5"), 5),
-        (503, None, 30),
     ] {
         let rig = Rig::http(move |_| {
             let reply = Reply::html(status, "<html><body>wait</body></html>");
