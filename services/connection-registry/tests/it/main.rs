@@ -1,0 +1,22 @@
+//! The registry against a real broker and real databases, through its API.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test they are the report"
+)]
+
+mod access;
+mod app;
+mod bad_requests;
+mod connections;
+mod description;
+mod events;
+mod fake_store;
+mod idempotency;
+mod ledger;
+mod publication;
+mod schedules;
+mod states;
+mod tickets;
