@@ -138,12 +138,13 @@ fn without_content(read: OrderRead, size: usize) -> Result<OrderRead, PollerErro
     })
 }
 
-/// Publishes products and waits for all acknowledgements.
+/// Publishes products and waits for all acknowledgements. Gives how many were left out because no
+/// message holds them.
 pub(crate) async fn products(
     bus: &Bus,
     mark: ReadMark<'_>,
     products: Vec<ProductReading>,
-) -> Result<(), PollerError> {
+) -> Result<u64, PollerError> {
     let record = mark.record;
     let trace = mark
         .run_trace
@@ -167,11 +168,13 @@ pub(crate) async fn products(
             })
             .await;
     }
+    let mut left_out = 0;
     for result in window.settle().await {
         match result {
             Ok(_) => {}
             // One product with too many variations for a message must not stop the catalogue.
             Err(PublishError::TooLarge { subject, size }) => {
+                left_out += 1;
                 tracing::error!(
                     subject,
                     size,
@@ -182,7 +185,7 @@ pub(crate) async fn products(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(left_out)
 }
 
 fn encode(value: &impl serde::Serialize) -> Result<Vec<u8>, PollerError> {

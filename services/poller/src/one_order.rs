@@ -1,7 +1,5 @@
 //! Reading one order, because somebody asked for it: a hint of the store, or the ledger.
 
-use storelink_model::Timestamp;
-
 use crate::PollerError;
 use crate::cursor::Counts;
 use crate::hand_on::{self, ReadMark};
@@ -48,10 +46,10 @@ pub(crate) async fn read(job: &Job<'_>, external_id: &str) -> Result<Ended, Poll
             read: 1,
             ..Counts::default()
         };
-        let start = link.record.settings.order_start;
+        let settings = &link.record.settings;
         if order
             .created
-            .is_some_and(|created: Timestamp| created < start)
+            .is_some_and(|created| !settings.wants_order_placed(created))
         {
             counts.ignored = 1;
             poller.metrics.orders(&link.record.platform, counts);

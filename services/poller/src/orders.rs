@@ -209,10 +209,12 @@ pub(crate) async fn hand_on_page(
         read: count(orders.len()),
         ..Counts::default()
     };
-    let start = mark.record.settings.order_start;
-    let (wanted, ignored): (Vec<_>, Vec<_>) = orders
-        .into_iter()
-        .partition(|order| order.created.is_none_or(|created| created >= start));
+    let settings = &mark.record.settings;
+    let (wanted, ignored): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| {
+        order
+            .created
+            .is_none_or(|created| settings.wants_order_placed(created))
+    });
     counts.ignored = count(ignored.len());
     counts.failed = count(wanted.iter().filter(|order| order.order.is_err()).count());
     let mut sightings: Vec<Sighting> = ignored

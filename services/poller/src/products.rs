@@ -1,8 +1,9 @@
 //! Walking over the products of a store.
 
-use storelink_adapter_api::{ErrorClass, ProductWindow};
+use storelink_adapter_api::{ErrorClass, ProductWindow, UnreadableProduct};
 use storelink_bus::streams::names;
 use storelink_model::Timestamp;
+use storelink_service::LinkedConnection;
 use time::Duration;
 use tokio::time::Instant;
 
@@ -69,6 +70,10 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
                 modified: product.modified,
                 news: false,
             })
+            .chain(page.unreadable.iter().map(|product| Sighting {
+                modified: product.modified,
+                news: false,
+            }))
             .collect();
         let mark = ReadMark {
             record: &link.record,
@@ -76,14 +81,18 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
             at: sent,
             run_trace: job.trace.as_deref(),
         };
-        let count = u64::try_from(page.products.len()).unwrap_or(u64::MAX);
-        hand_on::products(&poller.bus, mark, page.products).await?;
+        note_unreadable(link, &page.unreadable);
+        let unreadable = count(page.unreadable.len());
+        let readable = count(page.products.len());
+        let too_large = hand_on::products(&poller.bus, mark, page.products).await?;
+        let read = readable.saturating_add(unreadable);
         walk.counts.add(Counts {
-            read: count,
-            changed: count,
+            read,
+            changed: readable.saturating_sub(too_large),
+            failed: unreadable.saturating_add(too_large),
             ..Counts::default()
         });
-        poller.metrics.products(&link.record.platform, count);
+        poller.metrics.products(&link.record.platform, read);
 
         let read = PageRead {
             clock,
@@ -107,6 +116,23 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
             return Ok(Ended::Yielded);
         }
     }
+}
+
+/// Products that cannot be understood are left out one by one; what was known of them stays.
+fn note_unreadable(link: &LinkedConnection, products: &[UnreadableProduct]) {
+    for product in products {
+        tracing::warn!(
+            connection = %link.record.id,
+            product = product.external_id,
+            code = product.reason.code,
+            text = product.reason.text,
+            "a product is left out"
+        );
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 fn over(walk: &Walk) -> Run {

@@ -14,9 +14,10 @@ use crate::run::Failure;
 /// a firewall, end by themselves.
 const PROBE: Duration = Duration::from_secs(600);
 
-/// Stops of this process. Another process finds out for itself with one request.
+/// Stops of this process, by connection and entity: a key that may not read products still reads
+/// orders. Another process finds out for itself with one request.
 #[derive(Debug, Default)]
-pub(crate) struct Stopped(Mutex<HashMap<ConnectionId, Stop>>);
+pub(crate) struct Stopped(Mutex<HashMap<(ConnectionId, String), Stop>>);
 
 #[derive(Debug)]
 struct Stop {
@@ -28,16 +29,17 @@ struct Stop {
 impl Stopped {
     /// Why this connection is not to be asked, unless it was changed or tested since or the time for a
     /// probe has come.
-    pub(crate) fn reason(&self, record: &ConnectionRecord) -> Option<Failure> {
+    pub(crate) fn reason(&self, record: &ConnectionRecord, entity: &str) -> Option<Failure> {
         let stops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         stops
-            .get(&record.id)
+            .get(&(record.id.clone(), entity.to_owned()))
             .filter(|stop| stop.revision == record.revision && stop.since.elapsed() < PROBE)
             .map(|stop| stop.failure.clone())
     }
 
     /// Takes note of how a run ended.
-    pub(crate) fn note(&self, record: &ConnectionRecord, failure: Option<&Failure>) {
+    pub(crate) fn note(&self, record: &ConnectionRecord, entity: &str, failure: Option<&Failure>) {
+        let key = (record.id.clone(), entity.to_owned());
         let mut stops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failure.filter(|failure| failure.needs_attention) {
             Some(failure) => {
@@ -46,10 +48,10 @@ impl Stopped {
                     since: Instant::now(),
                     failure: failure.clone(),
                 };
-                stops.insert(record.id.clone(), stop);
+                stops.insert(key, stop);
             }
             None => {
-                stops.remove(&record.id);
+                stops.remove(&key);
             }
         }
     }

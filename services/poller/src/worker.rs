@@ -27,6 +27,8 @@ const DELIVERIES_WITHOUT_RECORD: i64 = 5;
 /// A single order is tried so often: polling carries the guarantee, while a job on hold takes a place
 /// of the queue from other stores.
 const DELIVERIES_OF_ONE: i64 = 5;
+/// A store that asks for one pause after the other is told of after so many; the job goes on waiting.
+const PAUSES_UNTOLD: i64 = 5;
 
 /// The poller of one platform.
 pub(crate) struct Poller {
@@ -94,7 +96,7 @@ impl Poller {
             Ok(link) => link,
             Err(failure) => return self.over(&job, started, Run::failed(failure)),
         };
-        if let Some(failure) = self.stopped.reason(&link.record) {
+        if let Some(failure) = self.stopped.reason(&link.record, &job.entity) {
             return self.over(&job, started, Run::failed(failure));
         }
         let Some(_place) = self.in_work.enter(&job.connection) else {
@@ -169,7 +171,7 @@ impl Poller {
         match ended {
             Ok(Ended::Over(run)) => {
                 let failure = run.failure.as_ref();
-                self.stopped.note(&link.record, failure);
+                self.stopped.note(&link.record, &job.entity, failure);
                 if let Some(failure) = failure.filter(|failure| failure.may_pass)
                     && job.external_id.is_some()
                     && !is_last_try(job, item)
@@ -184,14 +186,17 @@ impl Poller {
                 let run = Run::failed(Failure::new("poller.store_limited", reason));
                 ("failed", self.over(job, started, run))
             }
-            Ok(Ended::Later {
-                pause: Some(pause),
-                reason,
-            }) => ("limited", Outcome::retry_after(pause, reason)),
-            Ok(Ended::Later {
-                pause: None,
-                reason,
-            }) => ("limited", Outcome::retry(reason)),
+            Ok(Ended::Later { pause, reason }) => {
+                if item.delivered() % PAUSES_UNTOLD == 0 {
+                    let failure = Failure::new("poller.store_limited", reason.clone());
+                    self.tell(job, started, Run::failed(failure));
+                }
+                let outcome = match pause {
+                    Some(pause) => Outcome::retry_after(pause, reason),
+                    None => Outcome::retry(reason),
+                };
+                ("limited", outcome)
+            }
             Err(error) => {
                 tracing::warn!(
                     connection = %job.connection,
@@ -207,6 +212,12 @@ impl Poller {
 
     /// Reports a run and lets the job go.
     fn over(&self, job: &PollJob, started: Timestamp, run: Run) -> Outcome {
+        self.tell(job, started, run);
+        Outcome::Done
+    }
+
+    /// Reports a run as it stands; a later report of the same run takes its place.
+    fn tell(&self, job: &PollJob, started: Timestamp, run: Run) {
         let Run {
             counts,
             watermark,
@@ -242,7 +253,6 @@ impl Poller {
             error_text: failure.as_ref().map(|failure| failure.text.clone()),
             needs_attention: failure.is_some_and(|failure| failure.needs_attention),
         });
-        Outcome::Done
     }
 }
 

@@ -105,17 +105,18 @@ impl CapabilityProfile {
     }
 }
 
-/// Why a request is sent; the gate lets the more urgent go first.
+/// Why a request is sent; the gate lets the more urgent go first: the order here is the order of
+/// urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
+    /// Verifying: a person waits for it.
+    Verify,
     /// Reading orders.
     Orders,
     /// Writing stock or prices.
     Write,
     /// Reading products.
     Catalogue,
-    /// Verifying.
-    Verify,
 }
 
 /// The right to send one request. Dropping it gives the place back.
@@ -150,6 +151,9 @@ pub enum Denied {
     /// The connection was paused, deleted or changed meanwhile.
     #[error("the connection is paused or was changed")]
     Stopped,
+    /// Too many other requests wait for the store: come back later.
+    #[error("too many other requests wait for the store")]
+    Busy,
 }
 
 /// Decides when a request to a store may leave: concurrency, requests per minute, ownership. Asked
@@ -201,12 +205,13 @@ impl StoreAccess {
     /// # Errors
     /// [`ErrorClass::Transient`] when no answer came, [`ErrorClass::Attention`] when the address is
     /// refused or its certificate is bad, and when the gate denies it (`gate.not_owner`,
-    /// `gate.stopped`, both transient).
+    /// `gate.stopped`, `gate.busy`, all transient).
     pub async fn send(&self, request: Request, purpose: Purpose) -> Result<Response, AdapterError> {
         let permit = self.gate.admit(purpose).await.map_err(|denied| {
             let code = match denied {
                 Denied::NotOwner => "gate.not_owner",
                 Denied::Stopped => "gate.stopped",
+                Denied::Busy => "gate.busy",
             };
             AdapterError::new(ErrorClass::Transient, code, denied.to_string())
         })?;

@@ -66,10 +66,23 @@ pub struct Unreadable {
 pub struct ProductPage {
     /// What was read.
     pub products: Vec<ProductReading>,
+    /// What could not be understood; nothing is known of these products, also not that they are gone.
+    pub unreadable: Vec<UnreadableProduct>,
     /// Where the walk goes on; none at its end.
     pub next: Option<Position>,
     /// The store's clock, as its answer showed it.
     pub store_time: Option<Timestamp>,
+}
+
+/// A product that a page shows and that could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableProduct {
+    /// The store's id of the product.
+    pub external_id: String,
+    /// When the store last touched it, where that could be read.
+    pub modified: Option<Timestamp>,
+    /// Why.
+    pub reason: Unreadable,
 }
 
 /// One product with all its articles: one for a simple product, one per variation otherwise. The

@@ -173,6 +173,10 @@ codes! {
     REFUND_MISSING = "refund_missing": "The order names a refund whose details the store does not give." =>
         ["Open the order in WooCommerce and check its refunds; read the order again."];
 
+    // Products.
+    PRODUCT_UNREADABLE = "product_unreadable": "A product has another form than WooCommerce gives it; it is left out, the others are not." =>
+        ["Look for a plugin that changes products in the REST API; report it with this text."];
+
     // Rows of a write.
     ARTICLE_GONE = "article_gone": "The article no longer exists in the store." =>
         ["Read the products again; link the article anew."];

@@ -167,11 +167,18 @@ async fn by_comparison(
         .map(|body| body.message)
         .unwrap_or_default();
     let attention = |code: Code| code.error_with(ErrorClass::Attention, &error.text);
-    if said(&way.with_unknown_key()).await.as_ref() == Some(&words) {
+    // Without an answer to compare with, nothing is excluded.
+    let Some(of_unknown_key) = said(&way.with_unknown_key()).await else {
+        return Verdict::Refused(error);
+    };
+    if of_unknown_key == words {
         return Verdict::Refused(attention(codes::KEY_UNKNOWN));
     }
     let signed = way.auth() == Auth::OAuth1;
-    if said(&way.with_wrong_secret()).await.as_ref() == Some(&words) {
+    let Some(of_wrong_secret) = said(&way.with_wrong_secret()).await else {
+        return Verdict::Refused(error);
+    };
+    if of_wrong_secret == words {
         let code = if signed {
             codes::SIGNATURE_REFUSED
         } else {
@@ -179,8 +186,15 @@ async fn by_comparison(
         };
         return Verdict::Refused(attention(code));
     }
-    if signed && clock_difference.is_some_and(|by| by.abs() >= SIGNATURE_WINDOW_SECONDS) {
-        return Verdict::Refused(attention(codes::CLOCK_DIFFERS));
+    if signed {
+        match clock_difference {
+            Some(by) if by.abs() >= SIGNATURE_WINDOW_SECONDS => {
+                return Verdict::Refused(attention(codes::CLOCK_DIFFERS));
+            }
+            Some(_) => {}
+            // The store tells no time: it may be that as well.
+            None => return Verdict::Refused(error),
+        }
     }
     // Neither the key nor the secret is wrong: what is left is what the key may do.
     Verdict::MayNot(attention(codes::KEY_WRITE_ONLY))

@@ -210,6 +210,13 @@ fn refused(status: u16, body: &StoreError) -> AdapterError {
     let code = match body.code.as_str() {
         "woocommerce_rest_authentication_error" => authentication_error(&body.message),
         "woocommerce_rest_authentication_missing_parameter" => codes::PARAMETERS_STRIPPED,
+        // WordPress took the key for a user's name and an application password: WooCommerce did not
+        // know it, or saw no TLS.
+        "invalid_username"
+        | "invalid_email"
+        | "incorrect_password"
+        | "application_passwords_disabled"
+        | "application_passwords_disabled_for_user" => codes::CREDENTIALS_NOT_SEEN,
         other if !other.starts_with("woocommerce_") => codes::API_CLOSED,
         _ if status == 401 => codes::CREDENTIALS_NOT_SEEN,
         _ => codes::RIGHTS_MISSING,

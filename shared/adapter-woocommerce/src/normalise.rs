@@ -4,8 +4,8 @@
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use serde_json::Number;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 use storelink_adapter_api::{CapabilityProfile, Unreadable};
 use storelink_model::{Amount, Currency, Quantity, Sku, TaxRate};
 use storelink_order::{
@@ -15,7 +15,7 @@ use storelink_order::{
 use storelink_outbound_http::lenient_json::{self, NotUnderstood};
 
 use crate::codes::{self, Code};
-use crate::wire::{Gmt, Meta, Text, nullable, plain_text};
+use crate::wire::{Gmt, Meta, Text, nullable, plain_text, words};
 
 /// Where plugins keep the VAT id of the buyer; the first one filled in counts. Recording 71 shows
 /// the first, the others are those of the common EU VAT plugins.
@@ -43,11 +43,15 @@ pub(crate) struct WireOrder {
     customer_id: u64,
     billing: WireAddress,
     shipping: WireAddress,
+    #[serde(deserialize_with = "words")]
     payment_method: String,
+    #[serde(deserialize_with = "words")]
     payment_method_title: String,
+    #[serde(deserialize_with = "words")]
     transaction_id: String,
     #[serde(deserialize_with = "nullable")]
     date_paid_gmt: Option<Gmt>,
+    #[serde(deserialize_with = "words")]
     customer_note: String,
     meta_data: Vec<Meta>,
     line_items: Vec<WireLine>,
@@ -60,26 +64,36 @@ pub(crate) struct WireOrder {
 
 #[derive(Debug, Deserialize)]
 struct WireAddress {
+    #[serde(deserialize_with = "words")]
     first_name: String,
+    #[serde(deserialize_with = "words")]
     last_name: String,
+    #[serde(deserialize_with = "words")]
     company: String,
+    #[serde(deserialize_with = "words")]
     address_1: String,
+    #[serde(deserialize_with = "words")]
     address_2: String,
+    #[serde(deserialize_with = "words")]
     city: String,
+    #[serde(deserialize_with = "words")]
     state: String,
+    #[serde(deserialize_with = "words")]
     postcode: String,
+    #[serde(deserialize_with = "words")]
     country: String,
     /// Delivery addresses have none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     email: String,
     /// Delivery addresses have one since 5.6.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     phone: String,
 }
 
 #[derive(Debug, Deserialize)]
 struct WireLine {
     id: u64,
+    #[serde(deserialize_with = "words")]
     name: String,
     product_id: u64,
     variation_id: u64,
@@ -93,16 +107,18 @@ struct WireLine {
     meta_data: Vec<Meta>,
 }
 
-/// The part of a tax rate in a line; its total is empty where the rate does not apply.
+/// The part of a tax rate in a line; its total is empty where the rate does not apply. Tax services have
+/// rates of their own there, with words as ids, that the store has no percentage of.
 #[derive(Debug, Deserialize)]
 struct WireTax {
-    id: u64,
+    id: Value,
+    #[serde(deserialize_with = "words")]
     total: String,
 }
 
 #[derive(Debug, Deserialize)]
 struct WireRate {
-    rate_id: u64,
+    rate_id: Value,
     #[serde(default)]
     compound: bool,
     rate_percent: Option<Number>,
@@ -110,9 +126,11 @@ struct WireRate {
 
 #[derive(Debug, Deserialize)]
 struct WireShipping {
+    #[serde(deserialize_with = "words")]
     method_title: String,
+    #[serde(deserialize_with = "words")]
     method_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     instance_id: String,
     total: Text<Amount>,
     total_tax: Text<Amount>,
@@ -121,6 +139,7 @@ struct WireShipping {
 
 #[derive(Debug, Deserialize)]
 struct WireFee {
+    #[serde(deserialize_with = "words")]
     name: String,
     total: Text<Amount>,
     total_tax: Text<Amount>,
@@ -129,6 +148,7 @@ struct WireFee {
 
 #[derive(Debug, Deserialize)]
 struct WireCoupon {
+    #[serde(deserialize_with = "words")]
     code: String,
     discount: Text<Amount>,
     discount_tax: Text<Amount>,
@@ -144,6 +164,7 @@ struct WireRefund {
     id: u64,
     date_created_gmt: Gmt,
     amount: Text<Amount>,
+    #[serde(deserialize_with = "words")]
     reason: String,
     line_items: Vec<WireRefundLine>,
 }
@@ -383,7 +404,10 @@ fn rate_of(taxes: &[WireTax], rates: &[WireRate]) -> Option<TaxRate> {
     }
     let mut sum = Decimal::ZERO;
     for tax in &applied {
-        let rate = rates.iter().find(|rate| rate.rate_id == tax.id)?;
+        let id = plain_text(&tax.id)?;
+        let rate = rates
+            .iter()
+            .find(|rate| plain_text(&rate.rate_id).as_ref() == Some(&id))?;
         if rate.compound && applied.len() > 1 {
             return None;
         }

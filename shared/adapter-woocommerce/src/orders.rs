@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use storelink_adapter_api::{
     AdapterError, ErrorClass, OrderPage, OrderReading, OrderWindow, Position, Purpose, StoreAccess,
+    Unreadable,
 };
 use storelink_outbound_http::{Effect, lenient_json};
 
@@ -169,8 +170,9 @@ pub(crate) async fn read_one(
     reading(&api, raw, &head).await.map(Some)
 }
 
-/// Only what the order itself holds can make it unreadable; a request that fails fails the page, so
-/// that nothing is left out.
+/// What only this order can be the cause of makes it alone unreadable: its own form, or refunds that
+/// the store refuses to give whenever it is asked. A request that fails for another reason fails the
+/// page, so that nothing is left out.
 async fn reading(
     api: &Api<'_>,
     raw: Box<RawValue>,
@@ -181,11 +183,18 @@ async fn reading(
         Ok(wire) => {
             let named = wire.refund_ids().next().is_some();
             let refunds = if named {
-                refunds(api, head.id).await?
+                refunds(api, head.id).await
             } else {
-                Vec::new()
+                Ok(Vec::new())
             };
-            wire.normalise(&refunds, api.profile()).map(Box::new)
+            match refunds {
+                Ok(refunds) => wire.normalise(&refunds, api.profile()).map(Box::new),
+                Err(error) if error.class == ErrorClass::Rejected => Err(Unreadable {
+                    code: codes::REFUND_MISSING.code.to_owned(),
+                    text: format!("{} {}", codes::REFUND_MISSING.cause, error.text),
+                }),
+                Err(error) => return Err(error),
+            }
         }
     };
     Ok(OrderReading {

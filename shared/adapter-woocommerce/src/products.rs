@@ -2,17 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use storelink_adapter_api::{
-    AdapterError, Article, Position, ProductPage, ProductReading, ProductWindow, Purpose,
-    StockKeeping, StoreAccess, StoreIds,
+    AdapterError, Article, ErrorClass, Position, ProductPage, ProductReading, ProductWindow,
+    Purpose, StockKeeping, StoreAccess, StoreIds, Unreadable, UnreadableProduct,
 };
 use storelink_model::{Amount, Quantity};
-use storelink_outbound_http::{Effect, lenient_json};
+use storelink_outbound_http::lenient_json;
 
 use crate::api::{Answer, Api, Call};
-use crate::orders::{page_size, stuck};
+use crate::orders::{page_size, stuck, without_id};
 use crate::walk::{LARGEST_PAGE, Page, Seen, Stage, gmt_seconds, gmt_time};
-use crate::{codes, failure, normalise};
+use crate::{codes, normalise};
 
 /// Only what is read: cuts the store's work by half (sheet section 9).
 const FIELDS: &str = "id,name,type,status,sku,global_unique_id,regular_price,sale_price,\
@@ -73,6 +74,43 @@ struct Attribute {
     option: String,
 }
 
+/// What the walk needs of a row, whatever else a plugin made of it.
+#[derive(Debug, Deserialize)]
+struct Head {
+    id: u64,
+    #[serde(default)]
+    date_modified_gmt: Value,
+}
+
+impl Head {
+    fn of(row: &RawValue) -> Option<Self> {
+        serde_json::from_str(row.get()).ok()
+    }
+
+    fn seen(&self) -> Seen {
+        Seen {
+            id: self.id,
+            modified: self.date_modified_gmt.as_str().and_then(gmt_seconds),
+        }
+    }
+
+    fn unreadable(&self, reason: Unreadable) -> UnreadableProduct {
+        UnreadableProduct {
+            external_id: self.id.to_string(),
+            modified: self.date_modified_gmt.as_str().and_then(gmt_time),
+            reason,
+        }
+    }
+}
+
+/// What became of one row of a page.
+enum Outcome {
+    Read(ProductReading),
+    /// It was deleted while it was read.
+    Gone,
+    Unreadable(Unreadable),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Place {
@@ -110,19 +148,30 @@ pub(crate) async fn read_page(
         query,
         ..Call::get("products", &[])
     };
-    let answer: Answer<Vec<WireProduct>> = api.ask(&call, Purpose::Catalogue).await?;
+    let answer: Answer<Vec<Box<RawValue>>> = api.ask(&call, Purpose::Catalogue).await?;
 
     let rows = answer.value.len();
     let mut used = Vec::with_capacity(rows);
     let mut products = Vec::with_capacity(rows);
+    let mut unreadable = Vec::new();
     let mut variable = 0;
-    for product in answer.value {
-        variable += usize::from(product.has_variations());
+    for row in answer.value {
+        let head = Head::of(&row).ok_or_else(|| without_id("products"))?;
+        let product = wire_product(&row);
+        variable += usize::from(product.as_ref().is_ok_and(WireProduct::has_variations));
         if variable > VARIABLE_PRODUCTS_PER_PAGE {
             break;
         }
-        used.push(product.seen());
-        products.extend(reading(&api, product).await?);
+        used.push(head.seen());
+        let outcome = match product {
+            Ok(product) => reading(&api, product).await?,
+            Err(reason) => Outcome::Unreadable(reason),
+        };
+        match outcome {
+            Outcome::Read(product) => products.push(product),
+            Outcome::Gone => {}
+            Outcome::Unreadable(reason) => unreadable.push(head.unreadable(reason)),
+        }
     }
     let page = Page {
         used: &used,
@@ -136,19 +185,24 @@ pub(crate) async fn read_page(
         .map(Position);
     Ok(ProductPage {
         products,
+        unreadable,
         next,
         store_time: answer.store_time,
     })
 }
 
-/// None when the product was deleted while it was read.
-async fn reading(
-    api: &Api<'_>,
-    product: WireProduct,
-) -> Result<Option<ProductReading>, AdapterError> {
+/// One product among many: what only it can be the cause of makes it alone unreadable, and never the
+/// page. Its list of articles says that all others are gone, so it is whole or not given at all.
+async fn reading(api: &Api<'_>, product: WireProduct) -> Result<Outcome, AdapterError> {
     let articles = if product.has_variations() {
-        let Some(variations) = variations(api, product.id).await? else {
-            return Ok(None);
+        let variations = match variations(api, product.id).await {
+            Ok(Variations::All(variations)) => variations,
+            Ok(Variations::Gone) => return Ok(Outcome::Gone),
+            Ok(Variations::Unreadable(reason)) => return Ok(Outcome::Unreadable(reason)),
+            Err(error) if error.class == ErrorClass::Rejected => {
+                return Ok(Outcome::Unreadable(unreadable(&error.text)));
+            }
+            Err(error) => return Err(error),
         };
         variations
             .iter()
@@ -157,7 +211,7 @@ async fn reading(
     } else {
         vec![product.as_article()]
     };
-    Ok(Some(ProductReading {
+    Ok(Outcome::Read(ProductReading {
         external_id: product.id.to_string(),
         modified: product.date_modified_gmt.as_str().and_then(gmt_time),
         name: product.name,
@@ -165,10 +219,32 @@ async fn reading(
     }))
 }
 
-/// All variations of a product, walked by id like everything; none when the product is gone. The
-/// list that is not bound to a product (since 10.3) is not used: it cannot be asked for the
+fn wire_product(row: &RawValue) -> Result<WireProduct, Unreadable> {
+    let read = lenient_json::read(row.get().as_bytes());
+    read.map(|read| read.value)
+        .map_err(|why| unreadable(&format!("In short: {why}.")))
+}
+
+fn unreadable(seen: &str) -> Unreadable {
+    let code = codes::PRODUCT_UNREADABLE;
+    Unreadable {
+        code: code.code.to_owned(),
+        text: format!("{} {seen}", code.cause),
+    }
+}
+
+/// The variations of a product.
+enum Variations {
+    All(Vec<WireProduct>),
+    /// The product was deleted while it was read.
+    Gone,
+    /// One of them could not be understood.
+    Unreadable(Unreadable),
+}
+
+/// All variations of a product, walked by id like everything. The list that is not bound to a product (since 10.3) is not used: it cannot be asked for the
 /// variations of one.
-async fn variations(api: &Api<'_>, parent: u64) -> Result<Option<Vec<WireProduct>>, AdapterError> {
+async fn variations(api: &Api<'_>, parent: u64) -> Result<Variations, AdapterError> {
     let mut all: Vec<WireProduct> = Vec::new();
     let mut stage = Stage::everything();
     for _ in 0..VARIATION_PAGES {
@@ -177,11 +253,16 @@ async fn variations(api: &Api<'_>, parent: u64) -> Result<Option<Vec<WireProduct
             query,
             ..Call::get(format!("products/{parent}/variations"), &[])
         };
-        let answer: Answer<Vec<WireProduct>> = match api.ask(&call, Purpose::Catalogue).await {
-            Err(error) if error.code == codes::NOT_FOUND.code => return Ok(None),
+        let answer: Answer<Vec<Box<RawValue>>> = match api.ask(&call, Purpose::Catalogue).await {
+            Err(error) if error.code == codes::NOT_FOUND.code => return Ok(Variations::Gone),
             other => other?,
         };
-        let used: Vec<Seen> = answer.value.iter().map(WireProduct::seen).collect();
+        let rows = answer.value.iter().map(|row| wire_product(row));
+        let rows = match rows.collect::<Result<Vec<WireProduct>, Unreadable>>() {
+            Ok(rows) => rows,
+            Err(reason) => return Ok(Variations::Unreadable(reason)),
+        };
+        let used: Vec<Seen> = rows.iter().map(WireProduct::seen).collect();
         let page = Page {
             used: &used,
             rows: used.len(),
@@ -189,19 +270,17 @@ async fn variations(api: &Api<'_>, parent: u64) -> Result<Option<Vec<WireProduct
             before_request: answer.before_request.datetime().unix_timestamp(),
         };
         let next = stage.next(LARGEST_PAGE, &page).map_err(stuck)?;
-        all.extend(answer.value);
+        all.extend(rows);
         let Some(next) = next else {
             all.sort_by_key(|variation| variation.id);
             all.dedup_by_key(|variation| variation.id);
-            return Ok(Some(all));
+            return Ok(Variations::All(all));
         };
         stage = next;
     }
-    let why = lenient_json::NotUnderstood::WrongShape {
-        path: format!("products/{parent}/variations"),
-        detail: "the list does not end".to_owned(),
-    };
-    Err(failure::of_body(&why, Effect::Read))
+    Ok(Variations::Unreadable(unreadable(
+        "The list of its variations does not end.",
+    )))
 }
 
 impl WireProduct {

@@ -40,6 +40,17 @@ pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer)
 }
 
+/// Words for people, and names that plugins choose: null is no words, and a filter of a plugin may
+/// make a number of a postcode. The member must be there, and nothing else is taken for words.
+pub(crate) fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Null => Ok(String::new()),
+        _ => Err(D::Error::custom("expected a text")),
+    }
+}
+
 /// One entry of `meta_data`: any plugin's, so its value may be anything.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Meta {

@@ -7,6 +7,7 @@ use storelink_model::{ConnectionId, OrderId, Platform, TenantId, Timestamp};
 use storelink_order::{Order, SumCheck};
 
 use super::Arrival;
+use super::codes::KnownCodes;
 use super::rows::{NewEvent, NewRevision, Writes};
 use crate::announcement::{Announced, Verb, state_name};
 use crate::assessment::{Assessment, assess};
@@ -33,6 +34,8 @@ pub(super) struct Entry {
     pub(super) parked: Option<Park>,
     /// As it is in its row.
     pub(super) parked_before: Option<Park>,
+    /// What its lines were called, for lines that the store no longer names.
+    pub(super) codes: KnownCodes,
     /// Whether the row differs from this.
     pub(super) dirty: bool,
 }
@@ -65,15 +68,17 @@ impl Entry {
         }
         if let Decision::Revise { revision } = decision {
             self.changed = now.micros();
-            let sum = read.order.as_ref().map(|order| order.check_sum());
+            let order = read.order.as_deref().map(|order| self.codes.keep(order));
+            let sum = order.as_deref().map(Order::check_sum);
             writes.revisions.push(NewRevision::of(
                 &self.id,
                 revision,
                 arrival,
+                order.as_deref(),
                 sum.as_ref(),
                 now,
             )?);
-            match (&read.order, sum) {
+            match (order.as_deref(), sum) {
                 (Some(order), Some(sum)) => {
                     self.show(order);
                     self.go_on(order, sum, rounding, now, arrival.trace(), writes)?;

@@ -4,6 +4,7 @@
 //! writes orders, revisions, parked entries and the events that follow. What it wrote is published
 //! afterwards by the [`Relay`](crate::Relay).
 
+mod codes;
 mod entry;
 mod reassess;
 mod rows;
@@ -112,6 +113,7 @@ impl Ledger {
         let now = Timestamp::now();
         let mut transaction = self.database.begin().await?;
         let mut entries = rows::lock(&mut transaction, arrivals, now).await?;
+        codes::recall(&mut transaction, arrivals, &mut entries).await?;
         let mut writes = Writes::default();
         let mut decisions: Vec<(usize, Decision)> = Vec::with_capacity(arrivals.len());
         for (index, arrival) in by_read_number(arrivals) {

@@ -1,9 +1,10 @@
 //! The rows of the ledger: locked, read and written for a whole batch at once.
 
 use storelink_model::{ConnectionId, OrderId, TenantId, Timestamp};
-use storelink_order::SumCheck;
+use storelink_order::{Order, SumCheck};
 use storelink_persistence::{Arg, DbError, Row, Transaction, args};
 
+use super::codes::KnownCodes;
 use super::entry::{Entry, Park};
 use super::{Arrival, Entries};
 use crate::IngestError;
@@ -26,11 +27,12 @@ impl NewRevision {
         order: &OrderId,
         revision: i64,
         arrival: &Arrival,
+        order_kept: Option<&Order>,
         sum: Option<&SumCheck>,
         now: Timestamp,
     ) -> Result<Self, IngestError> {
         let read = &arrival.read;
-        let normalised = read.order.as_ref().map(serde_json::to_string).transpose();
+        let normalised = order_kept.map(serde_json::to_string).transpose();
         let sum = sum.map(serde_json::to_string).transpose();
         Ok(Self(args![
             order.as_str(),
@@ -221,6 +223,7 @@ fn entry(row: &Row) -> Result<Entry, IngestError> {
         changed: row.int("changed")?,
         parked: None,
         parked_before: None,
+        codes: KnownCodes::default(),
         dirty: false,
     })
 }

@@ -1,7 +1,7 @@
 //! What readings do to the ledger and to what is told.
 
 use storelink_model::Timestamp;
-use storelink_order::{Order, OrderState, Refund};
+use storelink_order::{Order, OrderState, Refund, RefundedLine};
 use storelink_order_ingest::Arrival;
 use storelink_order_ingest::revision::Decision;
 use storelink_persistence::args;
@@ -18,7 +18,65 @@ on_each_database!(
     a_change_of_the_modified_time_alone_is_no_change,
     two_at_once_number_the_revisions_without_gap_or_double,
     raw_and_normalised_of_each_revision_are_kept,
+    a_line_keeps_its_code_when_the_store_has_deleted_the_article,
 );
+
+async fn a_line_keeps_its_code_when_the_store_has_deleted_the_article(place: TestDatabase) {
+    let world = World::new(place).await;
+    let deleted = |note: &str| {
+        let mut order = noted(note);
+        order.lines[0].sku = None;
+        order.lines[0].product = None;
+        order
+    };
+    let refunded = || {
+        let mut order = deleted("given back");
+        order.refunds = vec![Refund {
+            external_id: "r1".to_owned(),
+            amount: "12.20".parse().unwrap(),
+            reason: String::new(),
+            created: None,
+            lines: vec![RefundedLine {
+                line: Some("1".to_owned()),
+                sku: None,
+                quantity: "2".parse().unwrap(),
+                net: "10.00".parse().unwrap(),
+                tax: "2.20".parse().unwrap(),
+            }],
+        }];
+        order
+    };
+    world.take([world.reading("90", 1, order())]).await;
+    world.take([world.reading("90", 2, deleted("a"))]).await;
+    world.take([world.reading("90", 3, refunded())]).await;
+    // Within one batch as well.
+    let batch = [order(), deleted("b")];
+    let batch = batch.map(|order| order_of(&world, "91", order));
+    world.ledger.take(&batch).await.unwrap();
+    // Read again, it is no change.
+    let again = Arrival::new(world.reading("90", 4, refunded()), None);
+    let decisions = world.ledger.take(&[again]).await.unwrap();
+    assert_eq!(decisions, [Decision::Confirm]);
+
+    assert_eq!(world.relay.publish_waiting().await.unwrap(), 5);
+    let told = hub(&world.bus).await;
+    for event in &told {
+        assert_eq!(event.data("/order/lines/0/sku"), "MUG-01", "{event:?}");
+    }
+    let last = told.iter().find(|event| event.what() == "order.refunded");
+    let last = last.expect("a refund is told");
+    assert_eq!(last.data("/order/refunds/0/lines/0/sku"), "MUG-01");
+    assert_eq!(
+        last.data("/order/lines/0/product"),
+        &serde_json::Value::Null
+    );
+}
+
+fn order_of(world: &World, id: &str, order: Order) -> Arrival {
+    static NUMBER: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(1);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    Arrival::new(world.reading(id, number, order), None)
+}
 
 async fn a_content_that_comes_back_is_a_third_event(place: TestDatabase) {
     let world = World::new(place).await;

@@ -38,3 +38,22 @@ async fn the_first_walk_reads_all_products_and_the_next_what_was_changed() {
     assert_eq!(world.run(job).await.changed, 2);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_product_that_is_not_understood_is_counted_and_holds_no_other_up() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    world.store().stock_up(1, Timestamp::now());
+    world.store().stock_up_unreadable(2, Timestamp::now());
+    let job = world.job("products");
+    let report = world.run(job).await;
+    assert_eq!((report.read, report.changed, report.failed), (2, 1, 1));
+    assert_eq!(report.error_code, None);
+    let products = world.products().await;
+    assert_eq!(
+        products.len(),
+        1,
+        "what is not understood is not said to be gone"
+    );
+    assert_eq!(products[0].external_id, "1");
+    world.stop().await;
+}

@@ -9,7 +9,7 @@ use storelink_adapter_api::{
     AdapterError, Capabilities, CapabilityProfile, Descriptor, Diagnosis, Guide, ItemOutcome,
     Lifecycle, Limits, OrderPage, OrderReading, OrderWindow, Position, PriceWrite, ProductPage,
     ProductReading, ProductWindow, Purpose, StockWrite, StoreAccess, StoreAdapter, StoreIds,
-    SystemKind, Unreadable, ValueKind, WriteGroup,
+    SystemKind, Unreadable, UnreadableProduct, ValueKind, WriteGroup,
 };
 use storelink_model::{Amount, ConnectionId, Timestamp};
 use storelink_order::{Address, Customer, Order, OrderState, Payment};
@@ -26,6 +26,7 @@ pub(crate) struct Store {
 struct State {
     orders: BTreeMap<u32, Placed>,
     products: BTreeMap<u32, Timestamp>,
+    odd_products: BTreeMap<u32, Timestamp>,
     requests: Vec<Asked>,
     failures: VecDeque<AdapterError>,
     delay: Duration,
@@ -84,6 +85,11 @@ impl Store {
 
     pub(crate) fn stock_up(&self, product: u32, modified: Timestamp) {
         self.change(|state| state.products.insert(product, modified));
+    }
+
+    /// A product that the adapter does not understand.
+    pub(crate) fn stock_up_unreadable(&self, product: u32, modified: Timestamp) {
+        self.change(|state| state.odd_products.insert(product, modified));
     }
 
     /// The next requests fail like this.
@@ -225,8 +231,19 @@ impl StoreAdapter for Shelf {
                 modified: Some(*modified),
                 articles: vec![],
             });
+            let odd = state.odd_products.iter();
+            let odd = odd.filter(|(_, at)| since.is_none_or(|since| **at >= since));
+            let unreadable = odd.map(|(id, modified)| UnreadableProduct {
+                external_id: id.to_string(),
+                modified: Some(*modified),
+                reason: Unreadable {
+                    code: "shelf.product".into(),
+                    text: "the name is no text".into(),
+                },
+            });
             ProductPage {
                 products: products.collect(),
+                unreadable: unreadable.collect(),
                 next: None,
                 store_time: Some(Timestamp::now()),
             }

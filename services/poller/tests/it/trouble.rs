@@ -124,3 +124,36 @@ async fn a_store_that_hangs_holds_no_other_up() {
         "more requests than the platform allows"
     );
 }
+
+#[tokio::test]
+async fn a_key_that_may_not_read_products_still_reads_orders() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    world.store().place(1);
+    world.store().fail([error(ErrorClass::Attention)]);
+    let job = world.job("products");
+    assert!(world.run(job).await.needs_attention);
+
+    let report = world.read_orders().await;
+    assert_eq!((report.changed, report.error_code), (1, None));
+    world.store().asked();
+    let job = world.job("products");
+    assert!(world.run(job).await.needs_attention);
+    assert_eq!(world.store().asked(), [], "products are asked for again");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_asks_for_pauses_without_end_is_told_of_and_its_run_goes_on() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    world.store().place(1);
+    let pause = Duration::from_millis(10);
+    let limited = error(ErrorClass::Limited { pause });
+    world.store().fail(std::iter::repeat_n(limited, 5));
+    let job = world.job("orders");
+    let report = world.run(job.clone()).await;
+    assert_eq!(report.error_code.as_deref(), Some("poller.store_limited"));
+    assert!(report.error_text.unwrap().contains("in trouble"));
+    let report = world.report_of(&job).await;
+    assert_eq!((report.changed, report.error_code), (1, None));
+    world.stop().await;
+}

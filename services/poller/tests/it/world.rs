@@ -257,6 +257,7 @@ fn context(
 ) -> ServiceContext {
     let variables = [
         ("STORELINK_DATABASE__URL", database.url()),
+        ("STORELINK_DATABASE__MIGRATE_AT_START", "true"),
         ("STORELINK_ORDERS__WALK_YIELD_SECONDS", "1"),
     ];
     ServiceContext::new(ServiceParts {

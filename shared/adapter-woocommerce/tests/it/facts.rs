@@ -122,10 +122,10 @@ fn of_order(order: &Order) -> Facts {
         add(format!("note {:?}", order.note));
     }
     let sum = order.check_sum();
-    add(format!(
-        "sum {:?} {} of {}",
-        sum.verdict, sum.computed, sum.stated
-    ));
+    // As many digits as the store's total has: zero has none of its own.
+    let (mut computed, stated) = (sum.computed.decimal(), sum.stated.decimal());
+    computed.rescale(computed.scale().max(stated.scale()));
+    add(format!("sum {:?} {computed} of {stated}", sum.verdict));
     facts
 }
 

@@ -16,6 +16,7 @@ mod expected_verification;
 mod expected_writes;
 mod facts;
 mod mutations;
+mod odd_rows;
 mod playing;
 mod properties;
 mod reachability;
