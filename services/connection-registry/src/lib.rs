@@ -12,6 +12,7 @@ mod housekeeping;
 mod ids;
 mod installation;
 mod outbox;
+mod places;
 pub mod problem;
 mod publication;
 mod questions;

@@ -10,13 +10,11 @@ use storelink_outbound_http::HttpClient;
 use storelink_persistence::Database;
 use storelink_service::ServiceContext;
 use storelink_vault::Vault;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::installation::{KeyError, SigningKey};
+use crate::places::Places;
 use crate::state_watch::Silences;
-
-/// Verifications at once in one process: each may hold a store's connection for a minute.
-const VERIFICATIONS: usize = 16;
 
 /// The registry of one process. Clones share it.
 pub(crate) type Shared = Arc<Registry>;
@@ -30,7 +28,7 @@ pub(crate) struct Registry {
     pub(crate) adapters: Adapters,
     pub(crate) key: SigningKey,
     pub(crate) public_url: Option<String>,
-    pub(crate) verifications: Semaphore,
+    pub(crate) verifications: Places,
     /// Wakes the sweep: something waits to be published.
     pub(crate) unpublished: Notify,
     pub(crate) silences: Silences,
@@ -51,7 +49,7 @@ impl Registry {
             adapters: context.adapters.clone(),
             key,
             public_url: context.settings.http.public_url.clone(),
-            verifications: Semaphore::new(VERIFICATIONS),
+            verifications: Places::default(),
             unpublished: Notify::new(),
             silences: Silences::default(),
         }))

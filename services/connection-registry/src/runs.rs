@@ -141,15 +141,24 @@ pub(crate) async fn mark_queued(database: &Database, run: &Run) -> Result<()> {
     transaction.commit().await
 }
 
-/// Takes back a run whose job the broker refused.
-pub(crate) async fn remove_pending(database: &Database, id: &str) -> Result<()> {
-    database
+/// Takes back a run whose job the broker refused; its schedule names the run before it again.
+pub(crate) async fn remove_pending(database: &Database, run: &Run) -> Result<()> {
+    let mut transaction = database.begin().await?;
+    transaction
         .execute(
             "DELETE FROM runs WHERE id = $1 AND state = 'pending'",
-            args![id],
+            args![&run.id],
         )
-        .await
-        .map(drop)
+        .await?;
+    transaction
+        .execute(
+            "UPDATE schedules SET last_run = (SELECT MAX(id) FROM runs
+                WHERE runs.connection = schedules.connection AND runs.entity = schedules.entity)
+             WHERE connection = $1 AND entity = $2 AND last_run = $3",
+            args![run.connection.as_str(), &run.entity, &run.id],
+        )
+        .await?;
+    transaction.commit().await
 }
 
 /// Runs that were decided before an instant and whose jobs may not have reached the broker.

@@ -123,7 +123,7 @@ impl Registry {
                 Ok(Dispatch::Queued)
             }
             Err(PublishError::SubjectTaken { .. }) => {
-                runs::remove_pending(&self.database, &run.id).await?;
+                runs::remove_pending(&self.database, run).await?;
                 schedules::store::count_skipped(&self.database, &run.connection, &run.entity)
                     .await?;
                 Ok(Dispatch::Taken)
@@ -162,7 +162,7 @@ impl Registry {
                 connection.deleted.is_none() && connection.is_active() && !connection.is_paused()
             });
             if !wanted {
-                runs::remove_pending(&self.database, &run.id).await?;
+                runs::remove_pending(&self.database, &run).await?;
                 continue;
             }
             match self.dispatch(&run).await? {

@@ -112,7 +112,7 @@ impl Registry {
         connection: &Connection,
         values: Values,
     ) -> Answer<Diagnosis> {
-        let _place = self.verifications.try_acquire().map_err(|_| {
+        let _place = self.verifications.take(&connection.tenant).ok_or_else(|| {
             Problem::new(catalogue::VERIFY_BUSY).retry_after(Duration::from_secs(5))
         })?;
         let adapter = self.adapter_of(connection)?;

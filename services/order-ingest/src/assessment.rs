@@ -47,25 +47,29 @@ pub(crate) fn assess(order: &Order, sum: SumCheck, rounding: RoundingChoice) -> 
         (SumVerdict::Rounding, RoundingChoice::Hold) => Assessment::Hold {
             code: ROUNDING_HELD,
             text: format!(
-                "{}. Rounding explains it (up to {}), and this connection holds such orders: \
+                "{} Rounding explains it (up to {}), and this connection holds such orders: \
                  choose another treatment of rounding in its settings",
-                difference(order, &sum),
+                sum.explain(&order.currency),
                 sum.tolerance
             ),
         },
         (SumVerdict::Differs, _) => Assessment::Hold {
             code: SUM_DIFFERS,
             text: format!(
-                "{}. Rounding would explain {} at most: compare lines, delivery, fees, gift cards \
+                "{} Rounding would explain {} at most: compare lines, delivery, fees, gift cards \
                  and taxes in the store, correct the order there, then retry",
-                difference(order, &sum),
+                sum.explain(&order.currency),
                 sum.tolerance
             ),
         },
     }
 }
 
+/// A difference between taxes alone needs no line.
 fn with_rounding_line(mut order: Order, sum: &SumCheck) -> Order {
+    if sum.difference == Amount::ZERO {
+        return order;
+    }
     order.fees.push(Charge {
         code: "rounding".to_owned(),
         name: "Rounding".to_owned(),
@@ -74,13 +78,4 @@ fn with_rounding_line(mut order: Order, sum: &SumCheck) -> Order {
         tax_rate: None,
     });
     order
-}
-
-fn difference(order: &Order, sum: &SumCheck) -> String {
-    let currency = &order.currency;
-    format!(
-        "The parts add up to {} {currency} and the store's total is {} {currency}: {} {currency} \
-         are left over",
-        sum.computed, sum.stated, sum.difference
-    )
 }

@@ -10,7 +10,7 @@ use storelink_service::{Connections, ServiceContext};
 use crate::choices::only_active;
 use crate::listings::listings;
 use crate::shard::SHARDS;
-use crate::{SERVICE, store};
+use crate::{SERVICE, shard, store};
 
 /// Answers questions from the database.
 #[derive(Clone)]
@@ -45,34 +45,54 @@ impl Answers {
 
     async fn listing(&self, question: &SkuQuestion) -> Result<Option<Listing>, DbError> {
         let SkuQuestion { connection, sku } = question;
-        let articles = store::articles_of_sku(&self.database, connection, sku).await?;
-        let shared = store::sharers(&self.database, connection).await?;
         let only_active = only_active(&self.connections, connection);
+        let articles = store::articles_of_sku(&self.database, connection, sku).await?;
+        let shared =
+            store::sharers(&self.database, connection, shard::of(sku), only_active).await?;
         Ok(listings(&articles, &shared, only_active).into_iter().next())
     }
 
     async fn catalog(&self, question: &ConnectionQuestion) -> Result<CatalogStatus, DbError> {
         let connection = &question.connection;
-        let shared = store::sharers(&self.database, connection).await?;
         let only_active = only_active(&self.connections, connection);
+        let (missing_codes, left_out) = store::missing(&self.database, connection).await?;
         let mut status = CatalogStatus {
-            missing_codes: store::missing_codes(&self.database, connection).await?,
+            missing_codes,
+            left_out,
             ..CatalogStatus::default()
         };
         for shard in 0..SHARDS {
             let articles = store::articles_of_shard(&self.database, connection, shard).await?;
+            let shared = store::sharers(&self.database, connection, shard, only_active).await?;
             for listing in listings(&articles, &shared, only_active) {
-                status.linked += 1;
-                if listing.stock_blocked == Some(Blocked::DuplicateCode) {
-                    status.duplicate_codes.push(listing.sku.clone());
-                }
-                if listing.stock_blocked.is_some() {
-                    status.blocked.push(listing);
-                }
+                count(&mut status, listing);
             }
         }
         Ok(status)
     }
+}
+
+/// Counts a listing and keeps it as a sample while there is room for one of its kind.
+fn count(status: &mut CatalogStatus, listing: Listing) {
+    status.linked += 1;
+    let Some(reason) = listing.stock_blocked.or(listing.price_blocked) else {
+        return;
+    };
+    let counts = &mut status.blocked_counts;
+    let of_kind = match reason {
+        Blocked::DuplicateCode => &mut counts.duplicate_code,
+        Blocked::SharedStock => &mut counts.shared_stock,
+        Blocked::StockOff => &mut counts.stock_off,
+        Blocked::Inactive => &mut counts.inactive,
+    };
+    *of_kind += 1;
+    if *of_kind > rpc::CATALOG_SAMPLES {
+        return;
+    }
+    if reason == Blocked::DuplicateCode {
+        status.duplicate_codes.push(listing.sku.clone());
+    }
+    status.blocked.push(listing);
 }
 
 fn fault(error: DbError) -> Fault {

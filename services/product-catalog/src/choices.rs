@@ -1,10 +1,8 @@
-//! Settings that change listings, and connections that end.
-
-use std::collections::HashSet;
+//! Settings that change listings.
 
 use storelink_model::ConnectionId;
 use storelink_persistence::{Database, DbError, args};
-use storelink_service::{Connections, LinkedConnection};
+use storelink_service::Connections;
 
 use crate::store;
 
@@ -18,71 +16,35 @@ pub(crate) fn only_active(connections: &Connections, id: &ConnectionId) -> bool 
 
 /// Makes the listings of every connection anew whose choice is another one than they were made with.
 pub(crate) async fn follow(database: &Database, connections: &Connections) -> Result<(), DbError> {
+    let known = store::connections(database).await?;
     for linked in connections.all() {
-        follow_one(database, &linked).await?;
+        let id = &linked.record.id;
+        let before = known.get(id).copied().flatten();
+        let chosen = linked.record.settings.only_active_products;
+        if before != Some(chosen) {
+            choose(database, id, before, chosen).await?;
+        }
     }
     Ok(())
 }
 
-async fn follow_one(database: &Database, linked: &LinkedConnection) -> Result<(), DbError> {
-    let id = &linked.record.id;
-    let chosen = linked.record.settings.only_active_products;
-    let known = database
-        .fetch_optional(
-            "SELECT only_active FROM choices WHERE connection = $1",
-            args![id.as_str()],
-        )
-        .await?;
-    let before = known.map(|row| row.bool("only_active")).transpose()?;
-    if before == Some(chosen) {
-        return Ok(());
-    }
+async fn choose(
+    database: &Database,
+    id: &ConnectionId,
+    before: Option<bool>,
+    chosen: bool,
+) -> Result<(), DbError> {
     let mut transaction = database.begin().await?;
     transaction
         .execute(
-            "INSERT INTO choices (connection, only_active) VALUES ($1, $2) \
+            "INSERT INTO connections (connection, changes, only_active) VALUES ($1, 1, $2) \
              ON CONFLICT (connection) DO UPDATE SET only_active = excluded.only_active",
             args![id.as_str(), chosen],
         )
         .await?;
-    if before.is_some() {
+    // Without a choice the listings were made of active articles only.
+    if before.unwrap_or(true) != chosen {
         store::touch_all(&mut transaction, id).await?;
     }
     transaction.commit().await
-}
-
-/// Forgets the articles of connections that were there and are gone: their shards become empty. A
-/// connection that was never seen by this process is left alone, since its record may only be late.
-pub(crate) async fn forget_deleted(
-    database: &Database,
-    connections: &Connections,
-    seen: &mut HashSet<ConnectionId>,
-) -> Result<(), DbError> {
-    let there: HashSet<ConnectionId> = connections
-        .all()
-        .iter()
-        .map(|linked| linked.record.id.clone())
-        .collect();
-    for gone in seen.difference(&there) {
-        let mut transaction = database.begin().await?;
-        let id = || args![gone.as_str()];
-        transaction
-            .execute("DELETE FROM articles WHERE connection = $1", id())
-            .await?;
-        transaction
-            .execute("DELETE FROM products WHERE connection = $1", id())
-            .await?;
-        transaction
-            .execute("DELETE FROM choices WHERE connection = $1", id())
-            .await?;
-        transaction
-            .execute(
-                "UPDATE shards SET revision = revision + 1 WHERE connection = $1",
-                id(),
-            )
-            .await?;
-        transaction.commit().await?;
-    }
-    *seen = there;
-    Ok(())
 }

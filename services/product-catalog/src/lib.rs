@@ -2,10 +2,15 @@
 
 mod answers;
 mod choices;
+mod deletion;
+mod erp;
 mod error;
 mod intake;
 mod listings;
 mod publication;
+mod readings;
+mod room;
+mod sequences;
 mod service;
 mod shard;
 mod store;

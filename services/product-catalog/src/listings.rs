@@ -6,35 +6,43 @@ use storelink_adapter_api::{Article, ProductReading, StockKeeping};
 use storelink_events::internal::{Blocked, Listing};
 use storelink_model::Sku;
 
+/// An article and what its product says of it.
+#[derive(Debug)]
+pub(crate) struct KnownArticle {
+    pub(crate) article: Article,
+    /// Another code of the product is written to the same product and variation.
+    pub(crate) crowded: bool,
+}
+
 /// The listings of these articles, one per code, in the order of the codes. `shared` says how many
-/// active articles keep their stock in a row; `only_active` leaves what the store does not offer
-/// unwritten.
+/// articles keep their stock in a row; `only_active` leaves what the store does not offer unwritten.
 pub(crate) fn listings(
-    articles: &[Article],
+    articles: &[KnownArticle],
     shared: &HashMap<String, u64>,
     only_active: bool,
 ) -> Vec<Listing> {
-    let mut by_sku: BTreeMap<&Sku, Vec<&Article>> = BTreeMap::new();
-    for article in articles {
-        if let Some(sku) = &article.sku {
-            by_sku.entry(sku).or_default().push(article);
+    let mut by_sku: BTreeMap<&Sku, Vec<&KnownArticle>> = BTreeMap::new();
+    for known in articles {
+        if let Some(sku) = &known.article.sku {
+            by_sku.entry(sku).or_default().push(known);
         }
     }
-    let listing = |(sku, same): (&Sku, Vec<&Article>)| listing(sku, &same, shared, only_active);
+    let listing =
+        |(sku, same): (&Sku, Vec<&KnownArticle>)| listing(sku, &same, shared, only_active);
     by_sku.into_iter().filter_map(listing).collect()
 }
 
 fn listing(
     sku: &Sku,
-    same: &[&Article],
+    same: &[&KnownArticle],
     shared: &HashMap<String, u64>,
     only_active: bool,
 ) -> Option<Listing> {
-    let offered: Vec<&&Article> = same
+    let offered: Vec<&&KnownArticle> = same
         .iter()
-        .filter(|article| article.active || !only_active)
+        .filter(|known| known.article.active || !only_active)
         .collect();
-    let article = offered.first().copied().or(same.first())?;
+    let known = offered.first().copied().or(same.first())?;
     let whole = if offered.is_empty() {
         Some(Blocked::Inactive)
     } else if offered.len() > 1 {
@@ -44,26 +52,21 @@ fn listing(
     };
     Some(Listing {
         sku: sku.clone(),
-        ids: article.ids.clone(),
-        stock_blocked: whole.or_else(|| stock_blocked(article, shared)),
-        price_blocked: whole,
+        ids: known.article.ids.clone(),
+        stock_blocked: whole.or_else(|| stock_blocked(known, shared)),
+        price_blocked: whole.or(known.crowded.then_some(Blocked::SharedStock)),
     })
 }
 
-fn stock_blocked(article: &Article, shared: &HashMap<String, u64>) -> Option<Blocked> {
-    let sharers = |row: &String| shared.get(row).copied().unwrap_or_default();
-    match article.stock {
-        StockKeeping::Own => None,
-        StockKeeping::Off => Some(Blocked::StockOff),
-        StockKeeping::Shared => {
-            let alone = article
-                .ids
-                .stock_row
-                .as_ref()
-                .is_some_and(|row| sharers(row) == 1);
-            (!alone).then_some(Blocked::SharedStock)
-        }
-    }
+fn stock_blocked(known: &KnownArticle, shared: &HashMap<String, u64>) -> Option<Blocked> {
+    let article = &known.article;
+    let alone = match (&article.ids.stock_row, article.stock) {
+        (_, StockKeeping::Off) => return Some(Blocked::StockOff),
+        (Some(row), _) => shared.get(row) == Some(&1),
+        (None, StockKeeping::Shared) => false,
+        (None, StockKeeping::Own) => !known.crowded,
+    };
+    (!alone).then_some(Blocked::SharedStock)
 }
 
 /// What publishers need of a product, as a text to compare: quantities, prices and names that a store
@@ -83,8 +86,8 @@ mod tests {
 
     use super::*;
 
-    fn article(sku: &str, product: &str, stock: StockKeeping, active: bool) -> Article {
-        Article {
+    fn article(sku: &str, product: &str, stock: StockKeeping, active: bool) -> KnownArticle {
+        let article = Article {
             sku: sku.parse().ok(),
             ids: StoreIds {
                 product: product.to_owned(),
@@ -98,10 +101,17 @@ mod tests {
             quantity: None,
             price: None,
             sale_price: None,
+        };
+        KnownArticle {
+            article,
+            crowded: false,
         }
     }
 
-    fn one(articles: &[Article], only_active: bool) -> (String, Option<Blocked>, Option<Blocked>) {
+    fn one(
+        articles: &[KnownArticle],
+        only_active: bool,
+    ) -> (String, Option<Blocked>, Option<Blocked>) {
         let shared = HashMap::from([("57".to_owned(), 2)]);
         let mut listings = listings(articles, &shared, only_active);
         assert_eq!(listings.len(), 1);
@@ -154,6 +164,14 @@ mod tests {
         );
         let off = [article("A", "1", StockKeeping::Off, true)];
         assert_eq!(one(&off, true), ("1".into(), Some(Blocked::StockOff), None));
+    }
+
+    #[test]
+    fn two_codes_of_one_article_block_its_price_and_stock() {
+        let mut crowded = article("A", "1", StockKeeping::Own, true);
+        crowded.crowded = true;
+        let blocked = Some(Blocked::SharedStock);
+        assert_eq!(one(&[crowded], true), ("1".into(), blocked, blocked));
     }
 
     #[test]

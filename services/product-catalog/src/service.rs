@@ -1,19 +1,25 @@
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use storelink_bus::{WorkLoop, streams};
-use storelink_persistence::Database;
+use storelink_persistence::{Database, DbError};
 use storelink_service::{Connections, ServiceContext};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
+use crate::deletion::{Deletions, GRACE};
+use crate::erp::ErpIntake;
 use crate::intake::Intake;
 use crate::publication::Publisher;
 use crate::{CatalogError, MIGRATOR, SERVICE, choices};
 
 /// The most products in one transaction.
 const BATCH: usize = 200;
+/// The most events of ERPs that are taken at once.
+const ERP_BATCH: usize = 50;
+/// How often is looked for deleted connections.
+const LOOK: Duration = Duration::from_secs(15);
 
 /// Runs the catalogue until the context's shutdown.
 ///
@@ -32,7 +38,8 @@ pub async fn run(context: ServiceContext) -> Result<(), CatalogError> {
         connections: connections.clone(),
     };
     let answering = answers.serve(&context);
-    let following = follow(&database, &connections, &called, &shutdown);
+    let deletions = Deletions::new(&context.bus, &database, GRACE);
+    let following = follow(&database, &connections, deletions, &called, &shutdown);
     let products = storelink_telemetry::metrics()
         .counter("products_read_total", "Products taken into the catalogue.");
     let intake = Arc::new(Intake {
@@ -50,11 +57,26 @@ pub async fn run(context: ServiceContext) -> Result<(), CatalogError> {
             shutdown.clone(),
         );
 
+    let erp_intake = Arc::new(ErpIntake {
+        bus: context.bus.clone(),
+        database: database.clone(),
+    });
+    let hearing = WorkLoop::new(&context.bus, streams::PRODUCT_INTAKE)
+        .batch(ERP_BATCH)
+        .run_batches(
+            move |items| {
+                let intake = erp_intake.clone();
+                async move { intake.take(items).await }
+            },
+            shutdown.clone(),
+        );
+
     // The publisher ends last: it publishes what the last batch changed.
     let publisher = Publisher {
         bus: context.bus.clone(),
         database: database.clone(),
         connections: connections.clone(),
+        compared_on: None,
     };
     let read_out = CancellationToken::new();
     let publishing = publisher.run(&called, read_out.clone());
@@ -62,6 +84,7 @@ pub async fn run(context: ServiceContext) -> Result<(), CatalogError> {
         let outcome = async {
             tokio::try_join!(
                 async { reading.await.map_err(CatalogError::from) },
+                async { hearing.await.map_err(CatalogError::from) },
                 async { answering.await.map_err(CatalogError::from) },
                 async { following.await.map_err(CatalogError::from) },
             )
@@ -79,30 +102,31 @@ pub async fn run(context: ServiceContext) -> Result<(), CatalogError> {
 async fn follow(
     database: &Database,
     connections: &Connections,
+    mut deletions: Deletions,
     called: &Notify,
     shutdown: &CancellationToken,
-) -> Result<(), storelink_persistence::DbError> {
+) -> Result<(), DbError> {
     let mut changes = connections.subscribe();
-    let mut seen = HashSet::new();
+    let mut looks = tokio::time::interval(LOOK);
     loop {
         changes.mark_unchanged();
-        let followed = async {
-            choices::follow(database, connections).await?;
-            choices::forget_deleted(database, connections, &mut seen).await
-        };
-        let pause = match followed.await {
-            Ok(()) => std::time::Duration::from_secs(3600),
+        match choices::follow(database, connections).await {
+            Ok(()) => called.notify_one(),
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, "settings are followed later");
-                std::time::Duration::from_secs(5)
             }
             Err(error) => return Err(error),
-        };
-        called.notify_one();
+        }
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             changed = changes.changed() => if changed.is_err() { return Ok(()) },
-            () = tokio::time::sleep(pause) => {}
+            _ = looks.tick() => {
+                let all = connections.all();
+                let linked = all.iter().map(|linked| linked.record.id.clone()).collect();
+                if let Err(error) = deletions.forget(&linked).await {
+                    tracing::warn!(%error, "deleted connections are forgotten later");
+                }
+            }
         }
     }
 }

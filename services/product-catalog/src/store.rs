@@ -1,150 +1,76 @@
-//! The SQL of this service.
+//! The SQL of connections, shards and stored articles.
 
 use std::collections::{BTreeSet, HashMap};
 
-use storelink_adapter_api::Article;
-use storelink_events::internal::ProductRead;
 use storelink_model::{ConnectionId, Sku};
 use storelink_persistence::{Arg, Database, DbError, Row, Transaction, args};
 
-use crate::listings::fingerprint;
-use crate::shard::{self, SHARDS};
+use crate::listings::KnownArticle;
+use crate::shard::SHARDS;
 
-/// One shard that has to be published.
+/// One shard and its last publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PendingShard {
+pub(crate) struct ShardRow {
     pub(crate) connection: ConnectionId,
     pub(crate) shard: u16,
     pub(crate) revision: i64,
     pub(crate) sequence: i64,
+    pub(crate) left_out: i64,
 }
 
-/// Takes readings, each product at most once. Returns how many changed a listing.
-pub(crate) async fn take(database: &Database, readings: &[ProductRead]) -> Result<usize, DbError> {
-    let mut transaction = database.begin().await?;
-    let mut touched: BTreeSet<(ConnectionId, u16)> = BTreeSet::new();
-    let mut changed = 0;
-    for reading in readings {
-        if take_one(&mut transaction, reading, &mut touched).await? {
-            changed += 1;
-        }
-    }
-    touch(&mut transaction, &touched).await?;
-    transaction.commit().await?;
-    Ok(changed)
-}
-
-async fn take_one(
+/// Locks connections until the end of the transaction, always in the same order.
+pub(crate) async fn hold(
     transaction: &mut Transaction,
-    reading: &ProductRead,
-    touched: &mut BTreeSet<(ConnectionId, u16)>,
-) -> Result<bool, DbError> {
-    let key = || args![reading.connection.as_str(), reading.external_id.as_str()];
-    let known = transaction
-        .fetch_optional(
-            "SELECT read_number, fingerprint FROM products WHERE connection = $1 AND product = $2",
-            key(),
-        )
-        .await?;
-    let new_fingerprint = reading
-        .product
-        .as_ref()
-        .map(fingerprint)
-        .unwrap_or_default();
-    let known_number = known
-        .as_ref()
-        .map(|known| known.int("read_number"))
-        .transpose()?;
-    if known_number.is_some_and(|known| known >= reading.read_number) {
-        return Ok(false);
-    }
-    let mut row = key();
-    row.extend(args![
-        reading.read_number,
-        reading.read_at.datetime(),
-        new_fingerprint.as_str(),
-    ]);
-    transaction
-        .execute(
-            "INSERT INTO products (connection, product, read_number, seen_at, fingerprint) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (connection, product) DO UPDATE SET \
-             read_number = excluded.read_number, seen_at = excluded.seen_at, \
-             fingerprint = excluded.fingerprint",
-            row,
-        )
-        .await?;
-    if known.is_some_and(|known| {
-        known
-            .text("fingerprint")
-            .is_ok_and(|old| old == new_fingerprint)
-    }) {
-        return Ok(false);
-    }
-
-    let old = transaction
-        .fetch_all(
-            "SELECT shard FROM articles WHERE connection = $1 AND product = $2 AND shard IS NOT NULL",
-            key(),
-        )
-        .await?;
-    for row in old {
-        touched.insert((reading.connection.clone(), shard_of(&row)?));
-    }
-    transaction
-        .execute(
-            "DELETE FROM articles WHERE connection = $1 AND product = $2",
-            key(),
-        )
-        .await?;
-    let articles = reading
-        .product
-        .as_ref()
-        .map(|product| product.articles.as_slice());
-    let mut rows = Vec::new();
-    for article in articles.unwrap_or_default() {
-        if let Some(sku) = &article.sku {
-            touched.insert((reading.connection.clone(), shard::of(sku)));
-        }
-        rows.push(article_row(reading, article));
-    }
+    connections: &BTreeSet<&ConnectionId>,
+) -> Result<(), DbError> {
+    let rows = connections.iter().map(|id| args![id.as_str(), 1_i64]);
     transaction
         .execute_values(
-            "INSERT INTO articles \
-             (connection, product, variation, sku, shard, stock_row, active, article) VALUES",
-            "ON CONFLICT (connection, product, variation) DO NOTHING",
-            rows,
+            "INSERT INTO connections (connection, changes) VALUES",
+            "ON CONFLICT (connection) DO UPDATE SET changes = connections.changes + 1",
+            rows.collect(),
         )
         .await?;
-    Ok(true)
+    Ok(())
 }
 
-fn article_row(reading: &ProductRead, article: &Article) -> Vec<Arg> {
-    args![
-        reading.connection.as_str(),
-        reading.external_id.as_str(),
-        article.ids.variation.clone().unwrap_or_default(),
-        article.sku.as_ref().map(|sku| sku.as_str().to_owned()),
-        article.sku.as_ref().map(|sku| i64::from(shard::of(sku))),
-        article.ids.stock_row.clone(),
-        article.active,
-        serde_json::to_string(article).unwrap_or_default(),
-    ]
+/// Every connection that something is kept of, with the choice that its listings were made with.
+pub(crate) async fn connections(
+    database: &Database,
+) -> Result<HashMap<ConnectionId, Option<bool>>, DbError> {
+    let rows = database
+        .fetch_all("SELECT connection, only_active FROM connections", args![])
+        .await?;
+    let mut connections = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Ok(id) = row.text("connection")?.parse() {
+            connections.insert(id, row.opt_bool("only_active")?);
+        }
+    }
+    Ok(connections)
 }
 
 /// Notes that shards changed.
-async fn touch(
+pub(crate) async fn touch(
     transaction: &mut Transaction,
     shards: &BTreeSet<(ConnectionId, u16)>,
 ) -> Result<(), DbError> {
     let rows: Vec<Vec<Arg>> = shards
         .iter()
         .map(|(connection, shard)| {
-            args![connection.as_str(), i64::from(*shard), 1_i64, 0_i64, 0_i64]
+            args![
+                connection.as_str(),
+                i64::from(*shard),
+                1_i64,
+                0_i64,
+                0_i64,
+                0_i64
+            ]
         })
         .collect();
     transaction
         .execute_values(
-            "INSERT INTO shards (connection, shard, revision, published, sequence) VALUES",
+            "INSERT INTO shards (connection, shard, revision, published, sequence, left_out) VALUES",
             "ON CONFLICT (connection, shard) DO UPDATE SET revision = shards.revision + 1",
             rows,
         )
@@ -163,51 +89,94 @@ pub(crate) async fn touch_all(
     touch(transaction, &shards).await
 }
 
-/// The shards that have to be published, at most `limit`.
-pub(crate) async fn pending(database: &Database, limit: i64) -> Result<Vec<PendingShard>, DbError> {
+/// The shards that have to be published, at most `limit`, that come behind `after`.
+pub(crate) async fn pending(
+    database: &Database,
+    after: Option<&ShardRow>,
+    limit: i64,
+) -> Result<Vec<ShardRow>, DbError> {
+    let (connection, shard) = after.map_or(("", -1), |after| {
+        (after.connection.as_str(), i64::from(after.shard))
+    });
     let rows = database
         .fetch_all(
-            "SELECT connection, shard, revision, sequence FROM shards WHERE revision > published \
-             ORDER BY connection, shard LIMIT $1",
-            args![limit],
+            "SELECT connection, shard, revision, sequence, left_out FROM shards \
+             WHERE revision > published AND (connection > $1 OR (connection = $1 AND shard > $2)) \
+             ORDER BY connection, shard LIMIT $3",
+            args![connection, shard, limit],
         )
         .await?;
-    let read = |row: &Row| {
-        Ok::<_, DbError>(row.text("connection")?.parse().ok().zip(Some((
-            shard_of(row)?,
-            row.int("revision")?,
-            row.int("sequence")?,
-        ))))
-    };
-    let mut pending = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if let Some((connection, (shard, revision, sequence))) = read(row)? {
-            pending.push(PendingShard {
-                connection,
-                shard,
-                revision,
-                sequence,
-            });
-        }
-    }
-    Ok(pending)
+    read_shards(&rows)
 }
 
-/// Notes that a revision of a shard was published.
+/// The shards of which nothing is pending, as they should stand in the stream.
+pub(crate) async fn settled(database: &Database) -> Result<Vec<ShardRow>, DbError> {
+    let rows = database
+        .fetch_all(
+            "SELECT connection, shard, revision, sequence, left_out FROM shards \
+             WHERE revision = published",
+            args![],
+        )
+        .await?;
+    read_shards(&rows)
+}
+
+/// Notes that a revision of a shard was published, without so many of its listings.
 pub(crate) async fn published(
     database: &Database,
-    shard: &PendingShard,
+    shard: &ShardRow,
     sequence: i64,
+    left_out: i64,
 ) -> Result<(), DbError> {
     database
         .execute(
-            "UPDATE shards SET published = $3, sequence = $4 \
+            "UPDATE shards SET published = $3, sequence = $4, left_out = $5 \
              WHERE connection = $1 AND shard = $2 AND published < $3",
             args![
                 shard.connection.as_str(),
                 i64::from(shard.shard),
                 shard.revision,
+                sequence,
+                left_out
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Gives a shard a revision later than `revision`, which the stream has at `sequence` with other
+/// listings.
+pub(crate) async fn go_past(
+    database: &Database,
+    shard: &ShardRow,
+    revision: i64,
+    sequence: i64,
+) -> Result<(), DbError> {
+    database
+        .execute(
+            "UPDATE shards SET revision = $3 + 1, sequence = $4 \
+             WHERE connection = $1 AND shard = $2 AND revision <= $3",
+            args![
+                shard.connection.as_str(),
+                i64::from(shard.shard),
+                revision,
                 sequence
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Notes that the stream lost a settled shard.
+pub(crate) async fn publish_again(database: &Database, shard: &ShardRow) -> Result<(), DbError> {
+    database
+        .execute(
+            "UPDATE shards SET revision = revision + 1 \
+             WHERE connection = $1 AND shard = $2 AND revision = $3 AND published = $3",
+            args![
+                shard.connection.as_str(),
+                i64::from(shard.shard),
+                shard.revision
             ],
         )
         .await?;
@@ -230,11 +199,11 @@ pub(crate) async fn articles_of_shard(
     database: &Database,
     connection: &ConnectionId,
     shard: u16,
-) -> Result<Vec<Article>, DbError> {
+) -> Result<Vec<KnownArticle>, DbError> {
     let rows = database
         .fetch_all(
-            "SELECT article FROM articles WHERE connection = $1 AND shard = $2 \
-             ORDER BY product, variation",
+            "SELECT article, crowded FROM articles WHERE connection = $1 AND shard = $2 \
+             ORDER BY product, place",
             args![connection.as_str(), i64::from(shard)],
         )
         .await?;
@@ -246,27 +215,32 @@ pub(crate) async fn articles_of_sku(
     database: &Database,
     connection: &ConnectionId,
     sku: &Sku,
-) -> Result<Vec<Article>, DbError> {
+) -> Result<Vec<KnownArticle>, DbError> {
     let rows = database
         .fetch_all(
-            "SELECT article FROM articles WHERE connection = $1 AND sku = $2 \
-             ORDER BY product, variation",
+            "SELECT article, crowded FROM articles WHERE connection = $1 AND sku = $2 \
+             ORDER BY product, place",
             args![connection.as_str(), sku.as_str()],
         )
         .await?;
     read_articles(&rows)
 }
 
-/// How many active articles keep their stock in each of the connection's shared rows.
+/// How many articles of the whole connection keep their stock in each of the rows that a shard's
+/// articles use; inactive ones count when they are written too.
 pub(crate) async fn sharers(
     database: &Database,
     connection: &ConnectionId,
+    shard: u16,
+    only_active: bool,
 ) -> Result<HashMap<String, u64>, DbError> {
     let rows = database
         .fetch_all(
             "SELECT stock_row, COUNT(*) AS articles FROM articles \
-             WHERE connection = $1 AND stock_row IS NOT NULL AND active GROUP BY stock_row",
-            args![connection.as_str()],
+             WHERE connection = $1 AND (active OR NOT $3) AND stock_row IN (SELECT stock_row \
+             FROM articles WHERE connection = $1 AND shard = $2 AND stock_row IS NOT NULL) \
+             GROUP BY stock_row",
+            args![connection.as_str(), i64::from(shard), only_active],
         )
         .await?;
     let read = |row: &Row| {
@@ -276,31 +250,54 @@ pub(crate) async fn sharers(
     rows.iter().map(read).collect()
 }
 
-/// How many articles have no usable code.
-pub(crate) async fn missing_codes(
+/// How many articles have no usable code, and how many listings had no room in their shards.
+pub(crate) async fn missing(
     database: &Database,
     connection: &ConnectionId,
-) -> Result<u64, DbError> {
+) -> Result<(u64, u64), DbError> {
     let row = database
         .fetch_one(
-            "SELECT COUNT(*) AS articles FROM articles WHERE connection = $1 AND sku IS NULL",
+            "SELECT (SELECT COUNT(*) FROM articles WHERE connection = $1 AND sku IS NULL) AS codes, \
+             (SELECT CAST(COALESCE(SUM(left_out), 0) AS BIGINT) FROM shards \
+             WHERE connection = $1) AS room",
             args![connection.as_str()],
         )
         .await?;
-    Ok(u64::try_from(row.int("articles")?).unwrap_or_default())
+    let count = |column| {
+        row.int(column)
+            .map(|count| u64::try_from(count).unwrap_or_default())
+    };
+    Ok((count("codes")?, count("room")?))
 }
 
-fn read_articles(rows: &[Row]) -> Result<Vec<Article>, DbError> {
+fn read_articles(rows: &[Row]) -> Result<Vec<KnownArticle>, DbError> {
     let mut articles = Vec::with_capacity(rows.len());
     for row in rows {
+        let crowded = row.bool("crowded")?;
         match serde_json::from_str(&row.text("article")?) {
-            Ok(article) => articles.push(article),
+            Ok(article) => articles.push(KnownArticle { article, crowded }),
             Err(error) => tracing::error!(%error, "a stored article cannot be read"),
         }
     }
     Ok(articles)
 }
 
-fn shard_of(row: &Row) -> Result<u16, DbError> {
+fn read_shards(rows: &[Row]) -> Result<Vec<ShardRow>, DbError> {
+    let mut shards = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Ok(connection) = row.text("connection")?.parse() {
+            shards.push(ShardRow {
+                connection,
+                shard: shard_of(row)?,
+                revision: row.int("revision")?,
+                sequence: row.int("sequence")?,
+                left_out: row.int("left_out")?,
+            });
+        }
+    }
+    Ok(shards)
+}
+
+pub(crate) fn shard_of(row: &Row) -> Result<u16, DbError> {
     Ok(u16::try_from(row.int("shard")?).unwrap_or_default())
 }

@@ -8,9 +8,6 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::process::{Child, Command};
 
-/// How long it may take to end by itself.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// A running nats-server; ends with [`Broker::stop`].
 pub(crate) struct Broker {
     child: Child,
@@ -57,15 +54,15 @@ impl Broker {
         &self.url
     }
 
-    /// Ends it in order: what is acknowledged is on the disk afterwards.
-    pub(crate) async fn stop(mut self) {
+    /// Ends it in order, within a limit: what is acknowledged is on the disk afterwards.
+    pub(crate) async fn stop(mut self, limit: Duration) {
         if let Some(pid) = self.child.id() {
             let _ = Command::new("kill")
                 .args(["-TERM", &pid.to_string()])
                 .status()
                 .await;
         }
-        if tokio::time::timeout(PATIENCE, self.child.wait())
+        if tokio::time::timeout(limit, self.child.wait())
             .await
             .is_err()
         {

@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// Streams and consumers of the broker.
     #[command(subcommand)]
     Streams(StreamsAction),
+    /// Keys that seal credentials.
+    #[command(subcommand)]
+    Keys(KeysAction),
     /// Bring the databases of all roles up to date.
     Migrate,
     /// Tenants of this installation.
@@ -65,9 +68,10 @@ pub(crate) struct Dev {
     /// Start no broker: use the one of the configuration.
     #[arg(long)]
     pub(crate) no_broker: bool,
-    /// Flush every message to the disk before it is acknowledged, as a single production server does.
+    /// Do not wait for the disk: for demonstrations and tests. A power cut may lose the last two
+    /// minutes of what was acknowledged.
     #[arg(long)]
-    pub(crate) sync_always: bool,
+    pub(crate) fast: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,6 +88,12 @@ pub(crate) enum StreamsAction {
     Check,
     /// Print the table.
     Print,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysAction {
+    /// Make the first key; changes nothing where there is one.
+    Create,
 }
 
 #[derive(Debug, Subcommand)]

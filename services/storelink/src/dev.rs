@@ -3,16 +3,23 @@
 use std::path::Path;
 
 use anyhow::Context;
-use storelink_settings::{Loader, Settings};
+use storelink_settings::{Loader, MigrateAtStart, Settings, SqliteSynchronous};
 
 use crate::broker::Broker;
 use crate::cli::Dev;
-use crate::process::Process;
+use crate::ending::{Ending, Step};
+use crate::process::{Process, Setting};
 use crate::roles::Role;
 
 /// `storelink dev`
 pub(crate) async fn run(config: Option<&Path>, options: &Dev) -> anyhow::Result<()> {
     let mut settings = load(config, &options.data_dir)?;
+    if settings.database.migrate_at_start == MigrateAtStart::Auto {
+        settings.database.migrate_at_start = MigrateAtStart::Yes;
+    }
+    if options.fast {
+        settings.database.sqlite_synchronous = SqliteSynchronous::Normal;
+    }
     std::fs::create_dir_all(&settings.data_dir)
         .with_context(|| format!("the folder {} cannot be made", settings.data_dir.display()))?;
 
@@ -20,13 +27,13 @@ pub(crate) async fn run(config: Option<&Path>, options: &Dev) -> anyhow::Result<
         None
     } else {
         let folder = settings.data_dir.join("nats");
-        let broker = Broker::start(&folder, options.nats_port, options.sync_always).await?;
+        let broker = Broker::start(&folder, options.nats_port, !options.fast).await?;
         settings.nats.url = broker.url().to_owned().into();
         Some(broker)
     };
-    let outcome = run_roles(settings).await;
+    let (outcome, ending) = run_roles(settings, options).await;
     if let Some(broker) = broker {
-        broker.stop().await;
+        broker.stop(ending.time_for(Step::Broker)).await;
     }
     outcome
 }
@@ -43,8 +50,11 @@ fn load(config: Option<&Path>, folder: &Path) -> anyhow::Result<Settings> {
     Ok(loader.load()?)
 }
 
-async fn run_roles(settings: Settings) -> anyhow::Result<()> {
-    let mut process = Process::start(settings, "dev").await?;
+async fn run_roles(settings: Settings, options: &Dev) -> (anyhow::Result<()>, Ending) {
+    let mut process = match Process::start(settings, "dev", Setting::Development).await {
+        Ok(process) => process,
+        Err(error) => return (Err(error), Ending::begin()),
+    };
     let context = process.context.clone();
     let platforms = context
         .adapters
@@ -53,7 +63,7 @@ async fn run_roles(settings: Settings) -> anyhow::Result<()> {
     for role in Role::all(platforms) {
         process.spawn(role.name(), role.run(context.clone()));
     }
-    announce(&context.settings);
+    announce(&context.settings, options);
     process.run().await
 }
 
@@ -61,11 +71,27 @@ async fn run_roles(settings: Settings) -> anyhow::Result<()> {
     clippy::print_stdout,
     reason = "what a person who starts it wants to know"
 )]
-fn announce(settings: &Settings) {
+fn announce(settings: &Settings, options: &Dev) {
     println!("Storelink runs. API: http://{}", settings.http.listen);
     println!(
         "First admin token: {}",
         settings.data_dir.join("admin-token").display()
     );
+    println!("Durability: {}", durability(settings, options));
     println!("Broker: {}", settings.nats.url);
+}
+
+/// What a power cut takes away.
+fn durability(settings: &Settings, options: &Dev) -> &'static str {
+    let rows_are_flushed = !settings.database.url.expose().starts_with("sqlite:")
+        || settings.database.sqlite_synchronous == SqliteSynchronous::Full;
+    match (rows_are_flushed, options.fast, options.no_broker) {
+        (true, false, false) => {
+            "every message and every row is on the disk before it is acknowledged"
+        }
+        (true, _, true) => {
+            "every row is on the disk before it is acknowledged; the broker is not ours"
+        }
+        _ => "fast mode, a power cut may lose what was acknowledged in the last two minutes",
+    }
 }

@@ -5,6 +5,8 @@ mod broker;
 mod cli;
 mod contracts;
 mod dev;
+mod ending;
+mod keys;
 mod process;
 mod roles;
 mod schema;
@@ -29,7 +31,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(run(cli)) {
+    let outcome = runtime.block_on(run(cli));
+    // What still runs was given its time; waiting for it here would have no limit.
+    runtime.shutdown_background();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
@@ -42,6 +47,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dev(options) => dev::run(config, &options).await,
         Command::Config(action) => process::config(config, &action),
         Command::Streams(action) => streams::run(config, &action).await,
+        Command::Keys(action) => keys::run(config, &action),
         Command::Migrate => schema::migrate(config).await,
         Command::Tenants(action) => tenants::run(config, &action).await,
         Command::Contracts(action) => contracts::run(&action),

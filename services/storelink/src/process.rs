@@ -2,26 +2,31 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use storelink_bus::{Bus, BusOptions, Credentials};
-use storelink_outbound_http::{HttpClient, OutboundPolicy};
+use storelink_bus::{Bus, BusOptions, Credentials, streams};
+use storelink_outbound_http::{HttpClient, OutboundPolicy, PortRule};
 use storelink_service::{ServiceContext, ServiceParts};
-use storelink_settings::Settings;
+use storelink_settings::{OutboundPorts, Settings};
 use storelink_telemetry::{Readiness, TelemetryGuard};
-use storelink_vault::{CreateMissing, Vault};
+use storelink_vault::CreateMissing;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters;
 use crate::cli::ConfigAction;
+use crate::ending::{Ending, Step};
+use crate::keys;
 
-/// How long roles may take to finish what they have in hand.
-const DRAIN: Duration = Duration::from_secs(25);
-/// How long the broker connection and the trace exporter may take after that.
-const FAREWELL: Duration = Duration::from_secs(4);
+/// What a process may make by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// Everything: it owns keys, streams and databases.
+    Development,
+    /// What an administrator left open: keys and what exists are his.
+    Production,
+}
 
 /// One process on its way from start to end.
 pub(crate) struct Process {
@@ -32,13 +37,20 @@ pub(crate) struct Process {
 
 impl Process {
     /// Connects everything and opens the listener of health and metrics.
-    pub(crate) async fn start(settings: Settings, name: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        settings: Settings,
+        name: &str,
+        setting: Setting,
+    ) -> anyhow::Result<Self> {
         let telemetry = storelink_telemetry::init(&settings.telemetry, name)?;
         let http = HttpClient::new(outbound_policy(&settings)?)?;
-        let vault = Vault::open(&settings.vault.keys_dir, CreateMissing::Yes)
-            .context("the keys of the vault cannot be used")?;
+        let create_missing = match setting {
+            Setting::Development => CreateMissing::Yes,
+            Setting::Production => CreateMissing::No,
+        };
         let bus = Bus::connect(&bus_options(&settings, name)).await?;
-        storelink_bus::streams::apply(&bus, bus.options().sizing).await?;
+        let vault = keys::open(&settings.vault.keys_dir, create_missing)?;
+        prepare_streams(&bus, setting).await?;
 
         let readiness = Readiness::new();
         let shutdown = CancellationToken::new();
@@ -83,27 +95,59 @@ impl Process {
     }
 
     /// Runs until a signal asks to end or a role ends by itself; then lets all roles finish.
-    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+    /// Returns how it went, and how much time is left for what is to be ended behind it.
+    pub(crate) async fn run(mut self) -> (anyhow::Result<()>, Ending) {
         let outcome = tokio::select! {
             signal = asked_to_end() => signal,
             ended = self.roles.join_next() => ended_early(ended),
         };
+        let ending = Ending::begin();
         tracing::info!("ending: work in hand is finished");
         self.context.readiness.drain();
         self.context.shutdown.cancel();
-        let drained = tokio::time::timeout(DRAIN, finish(&mut self.roles)).await;
+        let limit = ending.time_for(Step::Roles);
+        let drained = tokio::time::timeout(limit, finish(&mut self.roles)).await;
         if drained.is_err() {
             tracing::error!(
                 "roles did not finish in time; what they had in hand is repeated later"
             );
             self.roles.shutdown().await;
         }
-        if let Err(error) = self.context.bus.drain(FAREWELL).await {
+        if let Err(error) = self
+            .context
+            .bus
+            .drain(ending.time_for(Step::Connection))
+            .await
+        {
             tracing::warn!(%error, "the broker connection did not end in time");
         }
-        self.telemetry.shutdown().await;
-        outcome
+        let limit = ending.time_for(Step::Telemetry);
+        let flushed = tokio::time::timeout(limit, self.telemetry.shutdown()).await;
+        if flushed.is_err() {
+            tracing::warn!("the last spans were not sent in time");
+        }
+        (outcome, ending)
     }
+}
+
+/// Development makes the broker equal to the table. A role creates what is missing, where it may, and
+/// says what differs: an operator's larger limits and the settings of another release stay.
+async fn prepare_streams(bus: &Bus, setting: Setting) -> anyhow::Result<()> {
+    let sizing = bus.options().sizing;
+    if setting == Setting::Development {
+        return Ok(streams::apply(bus, sizing).await?);
+    }
+    if !bus.options().manage_streams {
+        return Ok(());
+    }
+    let differences = streams::ensure(bus, sizing).await.context(
+        "streams cannot be created: run `storelink streams apply` as the broker's administrator, \
+         and set nats.manage_streams = false for roles with a broker user of their own",
+    )?;
+    for difference in differences {
+        tracing::warn!(%difference, "a stream differs from this program's table: `storelink streams apply` changes it");
+    }
+    Ok(())
 }
 
 fn ended_early(
@@ -142,11 +186,18 @@ async fn asked_to_end() -> anyhow::Result<()> {
 }
 
 fn outbound_policy(settings: &Settings) -> anyhow::Result<OutboundPolicy> {
+    let outbound = &settings.outbound;
     let policy = OutboundPolicy {
-        connect_timeout: settings.outbound.connect_timeout,
+        connect_timeout: outbound.connect_timeout,
+        request_timeout: outbound.request_timeout,
+        max_response_bytes: outbound.max_response_bytes,
+        ports: match &outbound.ports {
+            OutboundPorts::Any => PortRule::Any,
+            OutboundPorts::Only(ports) => PortRule::Only(ports.clone()),
+        },
         ..OutboundPolicy::default()
     };
-    Ok(policy.allow_subnets(settings.outbound.allow_subnets.iter().map(String::as_str))?)
+    Ok(policy.allow_subnets(outbound.allow_subnets.iter().map(String::as_str))?)
 }
 
 pub(crate) fn bus_options(settings: &Settings, name: &str) -> BusOptions {
@@ -155,6 +206,10 @@ pub(crate) fn bus_options(settings: &Settings, name: &str) -> BusOptions {
     options.connect_timeout = nats.connect_timeout;
     options.request_timeout = nats.request_timeout;
     options.sizing.replicas = nats.replicas;
+    options.sizing.bytes_factor = nats.bytes_factor;
+    options.manage_streams = nats.manage_streams;
+    options.inbox_prefix = nats.inbox_prefix.clone();
+    options.ca_file = nats.ca_file.clone();
     options.credentials = match (&nats.credentials_file, nats.user.is_empty()) {
         (Some(file), _) => Credentials::File(file.clone()),
         (None, false) => Credentials::UserPassword {

@@ -8,7 +8,7 @@ use storelink_service::ServiceContext;
 use storelink_settings::Settings;
 
 use crate::cli::{RoleName, Serve};
-use crate::process::Process;
+use crate::process::{Process, Setting};
 
 /// One role with what it needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +71,10 @@ pub(crate) async fn serve(config: Option<&Path>, serve: &Serve) -> anyhow::Resul
         RoleName::PricePublisher => Role::PricePublisher,
     };
     let settings = Settings::load(config)?;
-    let mut process = Process::start(settings, &role.name()).await?;
+    let mut process = Process::start(settings, &role.name(), Setting::Production).await?;
     let context = process.context.clone();
     process.spawn(role.name(), role.run(context));
-    process.run().await
+    process.run().await.0
 }
 
 fn platform(name: Option<&str>) -> anyhow::Result<Platform> {

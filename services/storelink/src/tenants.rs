@@ -15,9 +15,12 @@ pub(crate) async fn run(config: Option<&Path>, action: &TenantsAction) -> anyhow
     let TenantsAction::Add { name } = action;
     let settings = Settings::load(config)?;
     let database = Database::open(&settings.database, "connection-registry").await?;
-    database
-        .migrate(&storelink_connection_registry::MIGRATOR)
-        .await?;
+    let migrator = &storelink_connection_registry::MIGRATOR;
+    if settings.database.migrates_at_start() {
+        database.migrate(migrator).await?;
+    } else {
+        database.check_schema(migrator).await?;
+    }
     let tenant: TenantId = name.parse()?;
     storelink_connection_registry::add_tenant(&database, &tenant).await?;
     let purpose = TokenPurpose {

@@ -1,5 +1,6 @@
 //! The connection: bounded at start with one clear error, for ever in the background afterwards.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -290,6 +291,10 @@ async fn client_options(
     if let Some(prefix) = &options.inbox_prefix {
         client = client.custom_inbox_prefix(prefix);
     }
+    if let Some(file) = &options.ca_file {
+        check_ca_file(file)?;
+        client = client.add_root_certificates(file.clone()).require_tls(true);
+    }
     Ok(match &options.credentials {
         Credentials::None => client,
         Credentials::UserPassword { user, password } => {
@@ -300,6 +305,18 @@ async fn client_options(
             ConnectError::Settings(format!("credentials file {}: {error}", path.display()))
         })?,
     })
+}
+
+/// The client passes over what is no certificate, and the failed handshake would not tell why.
+fn check_ca_file(file: &Path) -> Result<(), ConnectError> {
+    let unusable =
+        |cause: &str| ConnectError::Settings(format!("CA file {}: {cause}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| unusable(&error.to_string()))?;
+    if text.contains("-----BEGIN CERTIFICATE-----") {
+        Ok(())
+    } else {
+        Err(unusable("it holds no certificate in PEM form"))
+    }
 }
 
 /// 50 ms doubled up to 2 s, with a random part so that roles do not return in step.

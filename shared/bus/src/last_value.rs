@@ -29,6 +29,10 @@ const CONSUMER_LIFE: Duration = Duration::from_secs(60);
 /// While the replay runs, silence of this length makes the reader ask whether anything is left.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// How many of the last messages are read again over a new connection, to see whether they are
+/// still the same.
+const PROOF: usize = 32;
+
 /// What a [`LastValueReader`] yields.
 #[derive(Clone, Debug)]
 pub enum LastValueEvent {
@@ -37,8 +41,9 @@ pub enum LastValueEvent {
     /// Everything that was in the stream at the start has been yielded. Said once, and once more
     /// after each [`Recreated`](Self::Recreated).
     CaughtUp,
-    /// The stream is another one than before (deleted, wiped, or restored from an older state).
-    /// What was read so far is void; the replay begins again.
+    /// The stream is another one than before (deleted, wiped, restored from an older state, or its
+    /// server lost what it had not flushed to the disk). What was read so far is void; the replay
+    /// begins again.
     Recreated,
 }
 
@@ -80,6 +85,10 @@ pub struct LastValueReader {
     /// When the stream was created that `last_seen` speaks of.
     created: Option<OffsetDateTime>,
     last_seen: u64,
+    /// Sequence and time of the last messages seen, in their order.
+    proof: VecDeque<(u64, OffsetDateTime)>,
+    /// Whether they were still the same over the connection of `generation`.
+    proven: bool,
     consumer_sequence: u64,
     /// Last sequence of the stream when the replay began.
     end: u64,
@@ -101,6 +110,8 @@ impl LastValueReader {
             generation: 0,
             created: None,
             last_seen: 0,
+            proof: VecDeque::new(),
+            proven: false,
             consumer_sequence: 0,
             end: 0,
             caught_up: false,
@@ -144,11 +155,18 @@ impl LastValueReader {
         let recreated = self.created.is_some_and(|created| created != info.created)
             || info.state.last_sequence < self.last_seen;
         let seen = if recreated { 0 } else { self.last_seen };
+        // The server may have been started again without its tail, and have given the sequences of
+        // the tail to other messages since.
+        let proven = self.proven && generation == self.generation;
+        let after = match self.proof.front() {
+            Some((first, _)) if !recreated && !proven => first.saturating_sub(1),
+            _ => seen,
+        };
 
         let consumer = self
             .bus
             .jetstream()
-            .create_consumer_on_stream(self.consumer_config(seen), &self.stream)
+            .create_consumer_on_stream(self.consumer_config(after), &self.stream)
             .await
             .map_err(|error| error.to_string())?;
         let pending = consumer.cached_info().num_pending;
@@ -163,16 +181,11 @@ impl LastValueReader {
 
         // From here on nothing waits, so that a dropped future leaves a consistent state.
         if recreated {
-            tracing::warn!(
-                stream = self.stream,
-                "the stream is a new one; reading it from its start"
-            );
-            self.ready.push_back(LastValueEvent::Recreated);
-            self.caught_up = false;
+            self.begin_anew();
         }
         self.generation = generation;
+        self.proven = proven || pending == 0;
         self.created = Some(info.created);
-        self.last_seen = seen;
         self.end = info.state.last_sequence;
         self.consumer_sequence = 0;
         self.messages = Some(messages);
@@ -180,6 +193,17 @@ impl LastValueReader {
             self.reach_end();
         }
         Ok(())
+    }
+
+    fn begin_anew(&mut self) {
+        tracing::warn!(
+            stream = self.stream,
+            "the stream is another one than before; reading it from its start"
+        );
+        self.ready.push_back(LastValueEvent::Recreated);
+        self.caught_up = false;
+        self.last_seen = 0;
+        self.proof.clear();
     }
 
     async fn stream_info(&self) -> Result<Info, String> {
@@ -194,13 +218,13 @@ impl LastValueReader {
         }
     }
 
-    fn consumer_config(&self, seen: u64) -> pull::Config {
+    fn consumer_config(&self, after: u64) -> pull::Config {
         pull::Config {
             description: Some(format!("last values for {}", self.bus.options().name)),
-            deliver_policy: match seen {
+            deliver_policy: match after {
                 0 => DeliverPolicy::All,
                 _ => DeliverPolicy::ByStartSequence {
-                    start_sequence: seen + 1,
+                    start_sequence: after + 1,
                 },
             },
             ack_policy: AckPolicy::None,
@@ -241,7 +265,21 @@ impl LastValueReader {
         }
         self.trouble = 0;
         self.consumer_sequence += 1;
+        self.proven |= sequence >= self.last_seen;
+        if sequence <= self.last_seen {
+            if self.proof.contains(&(sequence, published)) {
+                self.end_if(pending == 0 || sequence >= self.end);
+            } else {
+                self.messages = None;
+                self.begin_anew();
+            }
+            return Ok(());
+        }
         self.last_seen = sequence;
+        if self.proof.len() == PROOF {
+            self.proof.pop_front();
+        }
+        self.proof.push_back((sequence, published));
         let message = message.message;
         self.ready.push_back(LastValueEvent::Value(ValueMessage {
             subject: message.subject.to_string(),
@@ -250,10 +288,14 @@ impl LastValueReader {
             sequence,
             published,
         }));
-        if pending == 0 || sequence >= self.end {
+        self.end_if(pending == 0 || sequence >= self.end);
+        Ok(())
+    }
+
+    fn end_if(&mut self, reached: bool) {
+        if reached {
             self.reach_end();
         }
-        Ok(())
     }
 
     fn reach_end(&mut self) {

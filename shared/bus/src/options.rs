@@ -35,6 +35,9 @@ pub struct BusOptions {
     pub name: String,
     /// How the role proves who it is.
     pub credentials: Credentials,
+    /// Certificate authority of the server (PEM); with one, the connection has to be TLS. Beside it
+    /// the system's own authorities are trusted.
+    pub ca_file: Option<PathBuf>,
     /// Longest wait for the first connection, per server.
     pub connect_timeout: Duration,
     /// Longest wait for one answer of the broker.
@@ -57,6 +60,7 @@ impl BusOptions {
             url: url.into(),
             name: name.into(),
             credentials: Credentials::None,
+            ca_file: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(5),
             publish_patience: Duration::from_secs(15),
@@ -73,6 +77,7 @@ impl std::fmt::Debug for BusOptions {
             .field("url", &without_credentials(&self.url))
             .field("name", &self.name)
             .field("credentials", &self.credentials)
+            .field("ca_file", &self.ca_file)
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("publish_patience", &self.publish_patience)

@@ -19,6 +19,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::{Bus, Headers, TraceContext};
 
+/// How long running requests get after the cancel: a process has 28 s from the signal to its end.
+const DRAIN: Duration = Duration::from_secs(15);
+
 /// An error that a service answers with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{text} ({code})")]
@@ -221,7 +224,7 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
         self
     }
 
-    /// Answers until cancelled; then lets running requests end within the time limit.
+    /// Answers until cancelled; then lets running requests end, for 15 s at most.
     ///
     /// # Errors
     /// When the connection is closed for good.
@@ -269,7 +272,14 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
         }
         requests.unsubscribe().await.ok();
         running.close();
-        timeout(endpoint.time_limit, running.wait()).await.ok();
+        let drain = endpoint.time_limit.min(DRAIN);
+        if timeout(drain, running.wait()).await.is_err() {
+            tracing::warn!(
+                subject = endpoint.subject,
+                unfinished = running.len(),
+                "requests did not end in time; their callers are told by their own time limit"
+            );
+        }
         Ok(())
     }
 

@@ -1,11 +1,15 @@
 //! The public events with their schemas: what `proto-schemas/` is generated from.
+//!
+//! The schema of an event that others publish says what is read (a decimal may be a JSON number);
+//! that of an event that Storelink publishes says what is written (a decimal is a string).
 
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::json;
 
 use crate::erp::{PriceChanged, ProductChanged, StockChanged};
 use crate::hub::{
-    ConnectionStateChanged, EventRejected, ItemParked, OrderCancelled, OrderReceived,
-    OrderRefunded, OrderUpdated,
+    ConnectionStateChanged, EventRejected, ItemParked, OrderCancelled, OrderDelivered,
+    OrderReceived, OrderRefunded, OrderUpdated, ProductSeen, ResyncRequested,
 };
 use crate::{Envelope, EventData};
 
@@ -73,6 +77,21 @@ pub fn public_events() -> Vec<PublicEvent> {
             "hub.{tenant}.order.refunded.{order}.{revision}",
             "Money of an order was given back.",
         ),
+        event::<OrderDelivered>(
+            Sent,
+            "hub.{tenant}.order.delivered.{order}.{revision}",
+            "An order is in the ERP.",
+        ),
+        event::<ProductSeen>(
+            Sent,
+            "hub.{tenant}.product.seen",
+            "A store showed a product.",
+        ),
+        event::<ResyncRequested>(
+            Sent,
+            "hub.{tenant}.resync.requested",
+            "Publishers are asked for their full state.",
+        ),
         event::<EventRejected>(
             Sent,
             "hub.{tenant}.event.rejected",
@@ -96,18 +115,36 @@ fn event<T: EventData + schemars::JsonSchema>(
     subject: &'static str,
     summary: &'static str,
 ) -> PublicEvent {
-    let generator = SchemaGenerator::new(SchemaSettings::draft2020_12());
+    let settings = SchemaSettings::draft2020_12();
+    let (settings, content_type) = match direction {
+        Direction::Received => (
+            settings.for_deserialize(),
+            json!({
+                "type": "string",
+                "pattern": "^application/json *(;.*)?$",
+                "default": "application/json",
+            }),
+        ),
+        Direction::Sent => (
+            settings.for_serialize(),
+            json!({ "const": "application/json" }),
+        ),
+    };
+    let generator = SchemaGenerator::new(settings);
     let mut schema = generator.into_root_schema_for::<Envelope<T>>();
     schema.insert(
         "$id".to_owned(),
         format!("urn:storelink:schema:{}", T::TYPE).into(),
     );
     schema.insert("title".to_owned(), T::TYPE.into());
-    if let Some(kind) = schema.pointer_mut("/properties/type") {
-        *kind = serde_json::json!({ "const": T::TYPE });
-    }
-    if let Some(version) = schema.pointer_mut("/properties/specversion") {
-        *version = serde_json::json!({ "const": "1.0" });
+    for (member, fixed) in [
+        ("/properties/type", json!({ "const": T::TYPE })),
+        ("/properties/specversion", json!({ "const": "1.0" })),
+        ("/properties/datacontenttype", content_type),
+    ] {
+        if let Some(place) = schema.pointer_mut(member) {
+            *place = fixed;
+        }
     }
     PublicEvent {
         event_type: T::TYPE,

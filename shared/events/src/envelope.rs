@@ -5,11 +5,28 @@ use serde::{Deserialize, Serialize};
 use storelink_model::{TenantId, Timestamp};
 use uuid::Uuid;
 
-/// What can be the data of an event.
-pub trait EventData: Serialize {
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// What can be the data of an event: the types of this crate, all of which can always be written.
+pub trait EventData: Serialize + sealed::Sealed {
     /// The type of the event with its version, for example `storelink.stock.changed.v1`.
     const TYPE: &'static str;
 }
+
+/// Makes a type of this crate the data of an event.
+macro_rules! event_data {
+    ($name:ident, $event_type:literal) => {
+        impl crate::envelope::sealed::Sealed for $name {}
+
+        impl crate::EventData for $name {
+            const TYPE: &'static str = $event_type;
+        }
+    };
+}
+
+pub(crate) use event_data;
 
 /// One event: a CloudEvents 1.0 envelope with the extensions `tenant` and `traceparent`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +34,7 @@ pub struct Envelope<T> {
     /// Always `1.0`.
     pub specversion: String,
     /// Unique per source; also the message id on the broker. Ours are UUIDv7.
+    #[schemars(length(min = 1, max = 128))]
     pub id: String,
     /// Who says it, for example `/erp/acme` or `/connections/con_…`.
     pub source: String,
@@ -28,7 +46,7 @@ pub struct Envelope<T> {
     pub subject: Option<String>,
     /// When it happened.
     pub time: Timestamp,
-    /// Always `application/json`.
+    /// `application/json`; on reading, parameters such as a charset of UTF-8 may follow.
     #[serde(default = "json_content")]
     pub datacontenttype: String,
     /// Where the schema of `data` is.
@@ -80,9 +98,25 @@ impl<T: EventData> Envelope<T> {
         self
     }
 
-    /// The JSON of it.
+    /// The JSON of it. The data are a type of this crate, and each of them can be written: they hold
+    /// texts, numbers, bounded times and lists of these. Should one ever refuse, the event goes out
+    /// with `null` for its data, which every reader refuses by its id, instead of as nothing at all.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        serde_json::to_vec(self).unwrap_or_else(|_| self.without_data())
+    }
+
+    fn without_data(&self) -> Vec<u8> {
+        let event = serde_json::json!({
+            "specversion": self.specversion,
+            "id": self.id,
+            "source": self.source,
+            "type": self.event_type,
+            "time": self.time.to_string(),
+            "datacontenttype": self.datacontenttype,
+            "tenant": self.tenant.as_str(),
+            "data": null,
+        });
+        event.to_string().into_bytes()
     }
 }

@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod erp;
 pub mod hub;
 pub mod internal;
+mod pointer;
 pub mod rpc;
 pub mod subject;
 mod violation;

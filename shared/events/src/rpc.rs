@@ -233,15 +233,39 @@ pub struct OrderSummary {
     pub parked: Option<String>,
 }
 
-/// What the catalogue knows of a connection.
+/// The most samples of one kind in a [`CatalogStatus`]; its counts are exact.
+pub const CATALOG_SAMPLES: u64 = 100;
+
+/// What the catalogue knows of a connection. The lists are samples, since a store may have more than a
+/// message holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogStatus {
     /// SKUs linked.
     pub linked: u64,
-    /// Codes that stand in the store more than once.
+    /// Codes that stand in the store more than once; at most [`CATALOG_SAMPLES`].
     pub duplicate_codes: Vec<Sku>,
     /// Articles without a usable code.
     pub missing_codes: u64,
-    /// Listings for which no stock is written, and why.
+    /// Listings for which no stock or no price is written, and why; at most [`CATALOG_SAMPLES`] of
+    /// each reason.
     pub blocked: Vec<Listing>,
+    /// How many such listings there are.
+    #[serde(default)]
+    pub blocked_counts: BlockedCounts,
+    /// Listings that are not written because their shard has no room for them.
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+/// How many listings are not written, by reason: see [`Blocked`](crate::internal::Blocked).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedCounts {
+    /// Several articles of the store have their code.
+    pub duplicate_code: u64,
+    /// Several codes share their stock number or their article.
+    pub shared_stock: u64,
+    /// The store keeps no stock for them.
+    pub stock_off: u64,
+    /// The store does not offer them.
+    pub inactive: u64,
 }

@@ -1,8 +1,10 @@
 //! Every subject and bucket key of the system.
 //!
 //! Free text (SKUs, warehouses, ids of stores) becomes one token by [`token`]; the true text travels
-//! in the payload.
+//! in the payload. No text makes a subject longer than about 1,000 bytes: a broker that is sent a
+//! control line beyond its limit of 4 KiB ends the connection of the whole process.
 
+use sha2::{Digest, Sha256};
 use storelink_model::{
     ConnectionId, OrderId, Platform, PriceListCode, Sku, TenantId, WarehouseCode,
 };
@@ -12,10 +14,33 @@ pub const TRACEPARENT: &str = "traceparent";
 /// Header that carries the tenant.
 pub const TENANT: &str = "Storelink-Tenant";
 
+/// The longest token: what 255 bytes need of which none stands for itself, so that every SKU keeps
+/// its own text.
+const LONGEST_TOKEN: usize = 3 * 255;
+/// The token of the empty text; a subject with an empty token is refused by the broker.
+const EMPTY: &str = "=";
+/// How the token of a longer text begins; no token of a text does, since `h` is no hexadecimal digit.
+const HASHED: &str = "=h";
+
 /// Free text as one subject token, also usable in a bucket key: letters, digits, `-` and `_` stand
-/// for themselves, every other byte of the UTF-8 text becomes `=` and two hexadecimal digits.
+/// for themselves, every other byte of the UTF-8 text becomes `=` and two hexadecimal digits. The
+/// empty text becomes `=`; one whose token would be longer than 765 bytes becomes `=h` and its
+/// SHA-256, so that any text of a store gives a subject that the broker takes.
 #[must_use]
 pub fn token(text: &str) -> String {
+    if text.is_empty() {
+        return EMPTY.to_owned();
+    }
+    let encoded = encoded(text);
+    if encoded.len() <= LONGEST_TOKEN {
+        return encoded;
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    let digits = digest.iter().map(|byte| format!("{byte:02x}"));
+    std::iter::once(HASHED.to_owned()).chain(digits).collect()
+}
+
+fn encoded(text: &str) -> String {
     let mut token = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
@@ -29,9 +54,16 @@ pub fn token(text: &str) -> String {
     token
 }
 
-/// The text that [`token`] made this token from; none when it is not one.
+/// The text that [`token`] made this token from; none when it is not one, or when the text was so
+/// long that only its hash travels.
 #[must_use]
 pub fn text(token: &str) -> Option<String> {
+    if token == EMPTY {
+        return Some(String::new());
+    }
+    if token.is_empty() {
+        return None;
+    }
     let mut bytes = Vec::with_capacity(token.len());
     let mut rest = token.bytes();
     while let Some(byte) = rest.next() {
@@ -129,10 +161,11 @@ pub fn poll_one(
     )
 }
 
-/// What became of an order: `verb` is `received`, `updated`, `cancelled`, `refunded`, `delivered`.
+/// What became of an order: `verb` is `received`, `updated`, `cancelled`, `refunded` or `delivered`,
+/// and other words become safe tokens.
 #[must_use]
 pub fn hub_order(tenant: &TenantId, verb: &str, order: &OrderId, revision: u64) -> String {
-    format!("hub.{tenant}.order.{verb}.{order}.{revision}")
+    format!("hub.{tenant}.order.{}.{order}.{revision}", token(verb))
 }
 
 /// An event that was refused, whole or in part.
@@ -157,6 +190,12 @@ pub fn hub_connection_state(tenant: &TenantId) -> String {
 #[must_use]
 pub fn hub_product_seen(tenant: &TenantId) -> String {
     format!("hub.{tenant}.product.seen")
+}
+
+/// Values were lost: publishers are asked for their full state.
+#[must_use]
+pub fn hub_resync_requested(tenant: &TenantId) -> String {
+    format!("hub.{tenant}.resync.requested")
 }
 
 /// A question to a service.
@@ -192,9 +231,59 @@ mod tests {
         assert_eq!(text("=2"), None);
     }
 
+    #[test]
+    fn no_text_of_a_store_makes_a_subject_that_the_broker_refuses() {
+        let platform: Platform = "p".repeat(40).parse().unwrap();
+        let connection = ConnectionId::generate();
+        for id in [
+            "",
+            ".",
+            " ",
+            "*",
+            ">",
+            "a.b",
+            &"5".repeat(5_000),
+            &"č".repeat(400),
+        ] {
+            for subject in [
+                order(&platform, &connection, id),
+                product(&connection, id),
+                poll_one(&platform, &connection, "orders", id),
+            ] {
+                assert!(subject.len() <= 1_000, "{} bytes", subject.len());
+                assert!(
+                    subject.split('.').all(|token| !token.is_empty()),
+                    "{subject}"
+                );
+                assert!(!subject.contains(['*', '>', ' ']), "{subject}");
+            }
+        }
+        assert_eq!(order(&platform, &connection, "a.b").matches('.').count(), 3);
+        assert_eq!(text(&token("")).as_deref(), Some(""));
+        assert_eq!(text(""), None);
+    }
+
+    #[test]
+    fn texts_too_long_for_a_token_stay_apart() {
+        let (a, b) = ("a".repeat(766), "a".repeat(767));
+        assert_eq!(token(&a).len(), 2 + 64);
+        assert_ne!(token(&a), token(&b));
+        assert_eq!(text(&token(&a)), None);
+        assert_eq!(token(&"a".repeat(765)), "a".repeat(765));
+        let sku: Sku = ".".repeat(255).parse().unwrap();
+        assert_eq!(text(&token(sku.as_str())).as_deref(), Some(sku.as_str()));
+    }
+
     proptest! {
         #[test]
-        fn every_text_comes_back_and_is_safe(original in "\\PC{1,80}") {
+        fn any_text_gives_a_safe_bounded_token(original in "\\PC{0,2000}") {
+            let token = token(&original);
+            prop_assert!(!token.is_empty() && token.len() <= LONGEST_TOKEN);
+            prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=".contains(&b)));
+        }
+
+        #[test]
+        fn every_text_comes_back_and_is_safe(original in "\\PC{0,80}") {
             let token = token(&original);
             prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=".contains(&b)));
             prop_assert_eq!(text(&token), Some(original));

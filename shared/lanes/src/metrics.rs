@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use storelink_adapter_api::ItemOutcome;
+use storelink_model::Timestamp;
 use storelink_telemetry::metrics;
 use storelink_telemetry::metrics::{Counter, DurationHistogram, Histogram};
+
+use crate::kind::LaneKind;
+use crate::runner::{LaneHandle, Lanes};
 
 /// The instruments of one kind of lane. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,12 +39,43 @@ impl LaneMetrics {
             request: metrics.duration("lane_request", "From sending a write to its answer."),
             writes: metrics.counter("lane_writes", "Values written, by what became of them."),
             failures: metrics.counter("lane_request_failures", "Write requests that failed."),
-            superseded: metrics
-                .counter("items_superseded", "Changes overtaken by a later one before sending."),
+            superseded: metrics.counter(
+                "items_superseded",
+                "Changes overtaken by a later one before sending.",
+            ),
             arrived: metrics.counter("intake_values", "Values of ERP events that were read."),
             stored: metrics.counter("intake_stored", "Values that replaced an older one."),
             rejected: metrics.counter("intake_rejected", "Parts of ERP events that were refused."),
         }
+    }
+
+    /// Shows the age of the oldest change per connection, and how many articles wait or are parked.
+    pub(crate) fn observe_lanes<K: LaneKind>(&self, lanes: &Lanes<K>) {
+        let entity = self.entity;
+        let name = format!("{entity}_oldest_dirty_seconds");
+        let observed = lanes.weak();
+        let help = "Age of the oldest change that a store does not show, by connection.";
+        metrics().observed_gauge(&name, help, move |observe| {
+            let now = Timestamp::now();
+            for handle in observed.all() {
+                let oldest = {
+                    let state = handle.state();
+                    if state.owned.is_none() {
+                        continue;
+                    }
+                    state.lane.oldest_dirty()
+                };
+                let age = oldest.map_or(0, |since| now.since(since).whole_seconds());
+                observe(age, &[("connection", handle.connection.as_str())]);
+            }
+        });
+        let name = format!("{entity}_items_parked");
+        let observed = lanes.weak();
+        metrics().observed_gauge(&name, "Articles that wait for a person.", move |observe| {
+            let parked = |handle: &std::sync::Arc<_>| LaneHandle::<K>::state(handle).lane.parked();
+            let parked: usize = observed.all().iter().map(parked).sum();
+            observe(i64::try_from(parked).unwrap_or(i64::MAX), &[]);
+        });
     }
 
     pub(crate) fn taken_in(&self, arrived: usize, stored: usize) {
@@ -49,7 +84,8 @@ impl LaneMetrics {
     }
 
     pub(crate) fn rejected(&self, violations: usize) {
-        self.rejected.add(count(violations), &[("entity", self.entity)]);
+        self.rejected
+            .add(count(violations), &[("entity", self.entity)]);
     }
 
     pub(crate) fn superseded(&self, changes: u64) {
@@ -64,26 +100,34 @@ impl LaneMetrics {
 
     pub(crate) fn answered(&self, outcomes: &[ItemOutcome], took: Duration) {
         self.request.record(took, &[("entity", self.entity)]);
-        self.batch.record(count(outcomes.len()), &[("entity", self.entity)]);
+        self.batch
+            .record(count(outcomes.len()), &[("entity", self.entity)]);
         let of = |wanted: fn(&ItemOutcome) -> bool| {
             count(outcomes.iter().filter(|outcome| wanted(outcome)).count())
         };
         let confirmed = of(|outcome| matches!(outcome, ItemOutcome::Confirmed));
         let rejected = of(|outcome| matches!(outcome, ItemOutcome::Rejected { .. }));
         let unknown = of(|outcome| matches!(outcome, ItemOutcome::Unknown));
-        for (outcome, items) in
-            [("confirmed", confirmed), ("rejected", rejected), ("unknown", unknown)]
-        {
+        for (outcome, items) in [
+            ("confirmed", confirmed),
+            ("rejected", rejected),
+            ("unknown", unknown),
+        ] {
             if items > 0 {
-                self.writes.add(items, &[("entity", self.entity), ("outcome", outcome)]);
+                self.writes
+                    .add(items, &[("entity", self.entity), ("outcome", outcome)]);
             }
         }
     }
 
     pub(crate) fn failed(&self, class: &'static str, items: usize, took: Duration) {
         self.request.record(took, &[("entity", self.entity)]);
-        self.failures.add(1, &[("entity", self.entity), ("class", class)]);
-        self.writes.add(count(items), &[("entity", self.entity), ("outcome", "failed")]);
+        self.failures
+            .add(1, &[("entity", self.entity), ("class", class)]);
+        self.writes.add(
+            count(items),
+            &[("entity", self.entity), ("outcome", "failed")],
+        );
     }
 }
 

@@ -66,28 +66,49 @@ mod tests {
     use super::*;
 
     fn revision(revision: u64, sequence: u64) -> Stamp {
-        Stamp { version: Version::Revision(revision), sequence }
+        Stamp {
+            version: Version::Revision(revision),
+            sequence,
+        }
     }
 
     fn time(micros: i64, sequence: u64) -> Stamp {
-        Stamp { version: Version::Time(micros), sequence }
+        Stamp {
+            version: Version::Time(micros),
+            sequence,
+        }
     }
 
     #[test]
     fn revisions_decide_whatever_the_order_of_arrival() {
-        assert_eq!(compare(revision(2, 9), revision(3, 1), false), Ok(Verdict::Newer));
-        assert_eq!(compare(revision(2, 1), revision(1, 9), false), Ok(Verdict::Older));
+        assert_eq!(
+            compare(revision(2, 9), revision(3, 1), false),
+            Ok(Verdict::Newer)
+        );
+        assert_eq!(
+            compare(revision(2, 1), revision(1, 9), false),
+            Ok(Verdict::Older)
+        );
     }
 
     #[test]
     fn a_newer_version_is_stored_also_when_the_value_is_equal() {
-        assert_eq!(compare(revision(2, 1), revision(3, 2), true), Ok(Verdict::Newer));
+        assert_eq!(
+            compare(revision(2, 1), revision(3, 2), true),
+            Ok(Verdict::Newer)
+        );
     }
 
     #[test]
     fn one_revision_for_two_values_is_a_conflict() {
-        assert_eq!(compare(revision(2, 1), revision(2, 2), false), Ok(Verdict::Conflict));
-        assert_eq!(compare(revision(2, 1), revision(2, 2), true), Ok(Verdict::Same));
+        assert_eq!(
+            compare(revision(2, 1), revision(2, 2), false),
+            Ok(Verdict::Conflict)
+        );
+        assert_eq!(
+            compare(revision(2, 1), revision(2, 2), true),
+            Ok(Verdict::Same)
+        );
     }
 
     #[test]

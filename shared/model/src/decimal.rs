@@ -1,9 +1,14 @@
 //! Exact decimals: how a text or a JSON number becomes one.
 
 use rust_decimal::Decimal;
+use schemars::generate::Contract;
+use schemars::{Schema, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use crate::InvalidValue;
+
+/// The longest text of a decimal, in bytes.
+const LONGEST: usize = 40;
 
 /// Reads a plain decimal text of at most `scale` fraction digits and at most `limit` in size.
 /// Exponents, blanks, signs other than a leading minus, and separators are refused.
@@ -20,7 +25,7 @@ pub(crate) fn parse(
             .bytes()
             .next_back()
             .is_some_and(|b| b.is_ascii_digit());
-    if !plain || text.len() > 40 {
+    if !plain || text.len() > LONGEST {
         return Err(InvalidValue::new(what, "it is not a plain decimal number"));
     }
     let value = Decimal::from_str_exact(text)
@@ -60,10 +65,31 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     }
 }
 
+/// The schema of a decimal: what we write is a string; what we read may be a number too.
+pub(crate) fn schema(contract: &Contract, scale: u32, least: i64, limit: i64) -> Schema {
+    let sign = if least < 0 { "-?" } else { "" };
+    let digits = limit.to_string().len();
+    let pattern = format!("^{sign}0*[0-9]{{1,{digits}}}(\\.[0-9]{{1,{scale}}}0*)?$");
+    if contract.is_serialize() {
+        return json_schema!({
+            "description": "An exact decimal.",
+            "type": "string",
+            "pattern": pattern,
+        });
+    }
+    json_schema!({
+        "description": "An exact decimal: a string, or a JSON number, which is read by its exact text.",
+        "anyOf": [
+            { "type": "string", "maxLength": LONGEST, "pattern": pattern },
+            { "type": "number", "minimum": least, "maximum": limit },
+        ],
+    })
+}
+
 /// Gives a newtype over [`Decimal`] with a `fn new(Decimal) -> Result` its parsing, showing, serde
 /// and schema.
 macro_rules! decimal_value {
-    ($name:ident, $what:literal, $scale:expr, $limit:expr) => {
+    ($name:ident, $what:literal, $scale:expr, $least:expr, $limit:expr) => {
         impl $name {
             /// Takes a decimal that was computed or read elsewhere.
             ///
@@ -102,7 +128,9 @@ macro_rules! decimal_value {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                crate::decimal::text(d)?.parse().map_err(serde::de::Error::custom)
+                crate::decimal::text(d)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
             }
         }
 
@@ -111,12 +139,8 @@ macro_rules! decimal_value {
                 stringify!($name).into()
             }
 
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({
-                    "description": "An exact decimal. Written as a string; a JSON number is read by its exact text.",
-                    "type": ["string", "number"],
-                    "pattern": "^-?[0-9]+(\\.[0-9]+)?$"
-                })
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                crate::decimal::schema(generator.contract(), $scale, $least, $limit)
             }
         }
     };

@@ -15,7 +15,7 @@ impl TenantId {
     }
 }
 
-text::text_value!(TenantId, 40);
+text::text_value!(TenantId, 40, "^[a-z0-9-]+$");
 
 /// The name of a platform, for example `magento1`: 1 to 40 characters of `a-z`, `0-9` and `_`. Which
 /// platforms exist is known only where adapters are registered.
@@ -29,7 +29,7 @@ impl Platform {
     }
 }
 
-text::text_value!(Platform, 40);
+text::text_value!(Platform, 40, "^[a-z0-9_]+$");
 
 /// An ERP warehouse as the ERP names it: 1 to 64 bytes of any text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl WarehouseCode {
     }
 }
 
-text::text_value!(WarehouseCode, 64);
+text::text_value!(WarehouseCode, 64, text::PLAIN);
 
 /// An ERP price list as the ERP names it: 1 to 64 bytes of any text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl PriceListCode {
     }
 }
 
-text::text_value!(PriceListCode, 64);
+text::text_value!(PriceListCode, 64, text::PLAIN);
 
 /// The id of a connection, `con_` and 32 hexadecimal digits, unique over all tenants.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl ConnectionId {
     }
 }
 
-text::text_value!(ConnectionId, 36);
+text::text_value!(ConnectionId, 36, "^con_[0-9a-f]{32}$");
 
 /// The id of an order in the ledger, `ord_` and 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl OrderId {
     }
 }
 
-text::text_value!(OrderId, 36);
+text::text_value!(OrderId, 36, "^ord_[0-9a-f]{32}$");
 
 fn slug(what: &'static str, value: &str, joint: u8) -> Result<(), InvalidValue> {
     text::plain(what, value, 40)?;

@@ -27,13 +27,20 @@ impl Amount {
         Self(value)
     }
 
+    /// The same amount written with as few fraction digits as it needs: equal amounts become the
+    /// same text.
+    #[must_use]
+    pub fn normalized(self) -> Self {
+        Self(self.0.normalize())
+    }
+
     /// This net amount with tax: net × (1 + rate), rounded to the `digits` of the currency.
     ///
     /// # Errors
     /// When the result leaves the range of an amount.
     pub fn gross(self, rate: TaxRate, digits: u32) -> Result<Self, InvalidValue> {
         let gross = self.0.checked_mul(rate.factor());
-        Ok(Self(gross.ok_or_else(out_of_range)?).rounded(digits))
+        Self::new(Self(gross.ok_or_else(out_of_range)?).rounded(digits).0)
     }
 
     /// This gross amount without tax: gross ÷ (1 + rate), kept with 4 digits.
@@ -42,7 +49,7 @@ impl Amount {
     /// When the result leaves the range of an amount.
     pub fn net(self, rate: TaxRate) -> Result<Self, InvalidValue> {
         let net = self.0.checked_div(rate.factor());
-        Ok(Self(net.ok_or_else(out_of_range)?).rounded(4))
+        Self::new(Self(net.ok_or_else(out_of_range)?).rounded(4).0)
     }
 
     /// The sum, or nothing when it leaves the range of an amount.
@@ -61,6 +68,12 @@ impl Amount {
             .and_then(|difference| Self::new(difference).ok())
     }
 
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.0.is_zero()
+    }
+
     /// Whether it is above zero.
     #[must_use]
     pub fn is_positive(self) -> bool {
@@ -68,7 +81,7 @@ impl Amount {
     }
 }
 
-decimal::decimal_value!(Amount, "amount", 6, 1_000_000_000_000);
+decimal::decimal_value!(Amount, "amount", 6, -1_000_000_000_000, 1_000_000_000_000);
 
 fn out_of_range() -> InvalidValue {
     InvalidValue::new("amount", "the result is out of range")
@@ -91,7 +104,7 @@ impl TaxRate {
     }
 }
 
-decimal::decimal_value!(TaxRate, "tax_rate", 4, 100);
+decimal::decimal_value!(TaxRate, "tax_rate", 4, 0, 100);
 
 /// A currency by its three letters of ISO 4217.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -122,7 +135,7 @@ impl Currency {
     }
 }
 
-text::text_value!(Currency, 3);
+text::text_value!(Currency, 3, "^[A-Z]{3}$");
 
 /// An amount in a currency.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -164,10 +177,20 @@ mod tests {
     }
 
     #[test]
+    fn a_price_beyond_the_range_of_amounts_is_an_error() {
+        let rate: TaxRate = "22".parse().unwrap();
+        assert!(amount("1000000000000").gross(rate, 2).is_err());
+        let most = amount("819672131147.54").gross(rate, 2).unwrap();
+        assert_eq!(most.to_string().parse::<Amount>().unwrap(), most);
+    }
+
+    #[test]
     fn equality_is_by_value_and_text_is_kept() {
         assert_eq!(amount("3.990000"), amount("3.99"));
         assert_eq!(amount("3.990000").to_string(), "3.990000");
         assert_eq!(amount("-0.00").to_string(), "0.00");
+        assert_eq!(amount("3.990000").normalized().to_string(), "3.99");
+        assert_eq!(amount("-0.00").normalized().to_string(), "0");
     }
 
     proptest! {
@@ -176,6 +199,15 @@ mod tests {
             let gross = Amount::new(Decimal::new(cents, 2)).unwrap();
             let rate = TaxRate::new(Decimal::new(i64::from(rate), 2)).unwrap();
             prop_assert_eq!(gross.net(rate).unwrap().gross(rate, 2).unwrap(), gross);
+        }
+
+        #[test]
+        fn what_is_computed_reads_back(units in -1_000_000_000_000i64..=1_000_000_000_000, rate in 0u32..=1_000_000, digits in 0u32..=9) {
+            let start = Amount::new(Decimal::from(units)).unwrap();
+            let rate = TaxRate::new(Decimal::new(i64::from(rate), 4)).unwrap();
+            for computed in [start.gross(rate, digits), start.net(rate)].into_iter().flatten() {
+                prop_assert_eq!(computed.to_string().parse::<Amount>().unwrap(), computed);
+            }
         }
 
         #[test]

@@ -44,7 +44,7 @@ impl Quantity {
     }
 }
 
-decimal::decimal_value!(Quantity, "quantity", 4, 1_000_000_000);
+decimal::decimal_value!(Quantity, "quantity", 4, -1_000_000_000, 1_000_000_000);
 
 #[cfg(test)]
 mod tests {

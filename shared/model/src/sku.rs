@@ -17,7 +17,7 @@ impl Sku {
     }
 }
 
-text::text_value!(Sku, 255);
+text::text_value!(Sku, 255, text::PLAIN);
 
 #[cfg(test)]
 mod tests {

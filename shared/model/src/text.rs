@@ -20,10 +20,13 @@ pub(crate) fn plain(what: &'static str, text: &str, max: usize) -> Result<(), In
     Ok(())
 }
 
+/// What [`plain`] allows, as a pattern of JSON Schema; its length in bytes no pattern can say.
+pub(crate) const PLAIN: &str = r"^[^\u0000-\u001F\u007F-\u009F]+$";
+
 /// Gives a newtype over `Box<str>` with a `fn check(&str) -> Result<(), InvalidValue>` its parsing,
 /// showing, serde and schema.
 macro_rules! text_value {
-    ($name:ident, $max:expr) => {
+    ($name:ident, $max:expr, $pattern:expr) => {
         impl $name {
             /// The text as it was given.
             #[must_use]
@@ -80,7 +83,13 @@ macro_rules! text_value {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": $max })
+                schemars::json_schema!({
+                    "description": concat!("At most ", stringify!($max), " bytes in UTF-8."),
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": $max,
+                    "pattern": $pattern,
+                })
             }
         }
     };

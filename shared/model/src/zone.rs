@@ -3,7 +3,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
-use crate::InvalidValue;
+use crate::{InvalidValue, Timestamp};
 
 /// The time zone of a store's clock: an IANA name (`Europe/Ljubljana`) or a fixed offset
 /// (`+02:00`), as stores write either.
@@ -26,9 +26,9 @@ pub enum LocalTime {
         /// The second time.
         later: OffsetDateTime,
     },
-    /// The hour that summer time skips: no instant; the moment the clock jumps over it.
+    /// The hour that summer time skips: no instant.
     Never {
-        /// The instant that the time would name with the offset before the jump.
+        /// The moment the clock jumps over it.
         jump: OffsetDateTime,
     },
 }
@@ -59,13 +59,14 @@ impl StoreZone {
         &self.name
     }
 
-    /// What instant a wall-clock time of this store is.
+    /// What instant a wall-clock time of this store is, to the microsecond; outside the years 1 to
+    /// 9998 the nearest instant inside them.
     #[must_use]
     pub fn instant(&self, local: PrimitiveDateTime) -> LocalTime {
         use jiff::tz::AmbiguousOffset::{Fold, Gap, Unambiguous};
         let at = |offset: jiff::tz::Offset| {
             let offset = UtcOffset::from_whole_seconds(offset.seconds()).unwrap_or(UtcOffset::UTC);
-            local.assume_offset(offset).to_offset(UtcOffset::UTC)
+            Timestamp::from(local.assume_offset(offset)).datetime()
         };
         match self.zone.to_ambiguous_timestamp(civil_time(local)).offset() {
             Unambiguous { offset } => LocalTime::Once(at(offset)),
@@ -73,8 +74,17 @@ impl StoreZone {
                 earlier: at(before),
                 later: at(after),
             },
-            Gap { before, .. } => LocalTime::Never { jump: at(before) },
+            Gap { before, after } => LocalTime::Never {
+                jump: self.jump_after(at(after)).unwrap_or_else(|| at(before)),
+            },
         }
+    }
+
+    /// When the clock is next put forward or back.
+    fn jump_after(&self, instant: OffsetDateTime) -> Option<OffsetDateTime> {
+        let instant = jiff::Timestamp::from_second(instant.unix_timestamp()).ok()?;
+        let jump = self.zone.following(instant).next()?.timestamp();
+        OffsetDateTime::from_unix_timestamp(jump.as_second()).ok()
     }
 
     /// The first instant of a day of this store's calendar.
@@ -90,7 +100,7 @@ impl StoreZone {
         let seconds = jiff::Timestamp::from_second(instant.unix_timestamp())
             .map_or(0, |timestamp| self.zone.to_offset(timestamp).seconds());
         let offset = UtcOffset::from_whole_seconds(seconds).unwrap_or(UtcOffset::UTC);
-        let local = instant.to_offset(offset);
+        let local = instant.checked_to_offset(offset).unwrap_or(instant);
         PrimitiveDateTime::new(local.date(), local.time())
     }
 }
@@ -156,6 +166,7 @@ fn fixed_offset(text: &str) -> Option<jiff::tz::Offset> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use time::macros::{date, datetime};
 
     use super::*;
@@ -174,11 +185,25 @@ mod tests {
     }
 
     #[test]
-    fn the_skipped_hour_is_none() {
+    fn the_skipped_hour_is_the_moment_of_the_jump() {
         let zone: StoreZone = "America/New_York".parse().unwrap();
-        let jump = datetime!(2026-03-08 07:30:00 UTC);
+        let jump = datetime!(2026-03-08 07:00:00 UTC);
+        for skipped in [
+            datetime!(2026-03-08 02:00:00),
+            datetime!(2026-03-08 02:30:00),
+            datetime!(2026-03-08 02:59:59.999),
+        ] {
+            assert_eq!(zone.instant(skipped), LocalTime::Never { jump });
+        }
         assert_eq!(
-            zone.instant(datetime!(2026-03-08 02:30:00)),
+            zone.instant(datetime!(2026-03-08 03:00:00)),
+            LocalTime::Once(jump)
+        );
+        // Samoa left out a whole day when it crossed the date line.
+        let apia: StoreZone = "Pacific/Apia".parse().unwrap();
+        let jump = datetime!(2011-12-30 10:00:00 UTC);
+        assert_eq!(
+            apia.instant(datetime!(2011-12-30 12:00:00)),
             LocalTime::Never { jump }
         );
     }
@@ -197,5 +222,61 @@ mod tests {
         );
         assert!("Mars/Olympus".parse::<StoreZone>().is_err());
         assert!("+25:00".parse::<StoreZone>().is_err());
+    }
+
+    fn zones() -> impl Strategy<Value = StoreZone> {
+        let names = [
+            "UTC",
+            "+14:00",
+            "-14:00",
+            "Europe/Ljubljana",
+            "America/New_York",
+            "Pacific/Apia",
+            "Australia/Lord_Howe",
+        ];
+        prop::sample::select(names.to_vec()).prop_map(|name| name.parse().unwrap())
+    }
+
+    fn local_times() -> impl Strategy<Value = PrimitiveDateTime> {
+        let ends = [Date::MIN.to_julian_day(), Date::MAX.to_julian_day()];
+        let days = prop_oneof![ends[0]..=ends[1], prop::sample::select(ends.to_vec())];
+        (days, 0u8..24, 0u8..60).prop_map(|(day, hour, minute)| {
+            let date = Date::from_julian_day(day).unwrap();
+            PrimitiveDateTime::new(date, Time::from_hms(hour, minute, 59).unwrap())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_local_time_and_no_instant_makes_a_zone_panic(zone in zones(), local in local_times()) {
+            let earliest = zone.instant(local).earliest();
+            prop_assert!(Timestamp::from(earliest).datetime() == earliest);
+            let _shown = zone.local(local.assume_utc());
+        }
+
+        #[test]
+        fn what_the_clock_shows_names_the_instant_again(
+            zone in zones(), seconds in -2_000_000_000i64..4_000_000_000,
+        ) {
+            let instant = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+            let named = match zone.instant(zone.local(instant)) {
+                LocalTime::Once(at) => at == instant,
+                LocalTime::Twice { earlier, later } => earlier == instant || later == instant,
+                LocalTime::Never { .. } => false,
+            };
+            prop_assert!(named);
+        }
+
+        #[test]
+        fn a_skipped_time_lies_between_the_readings_of_either_offset(
+            zone in zones(), seconds in 0i64..4_000_000_000,
+        ) {
+            let local = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+            let local = PrimitiveDateTime::new(local.date(), local.time());
+            if let LocalTime::Never { jump } = zone.instant(local) {
+                prop_assert!(zone.local(jump - time::Duration::SECOND) < local);
+                prop_assert!(zone.local(jump) > local);
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use storelink_adapter_api::{Credentials, Descriptor};
 use storelink_events::connection::ConnectionSettings;
-use storelink_model::ConnectionId;
+use storelink_model::{ConnectionId, Timestamp};
 use storelink_persistence::DbError;
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,6 +19,7 @@ use super::page::{Listed, PageQuery};
 use super::text::label;
 use super::views::ConnectionView;
 use crate::audit;
+use crate::connections::credentials::SealedCredentials;
 use crate::connections::fields::EnteredCredentials;
 use crate::connections::store::{self, Filter, NewDraft};
 use crate::connections::{Connection, address, credentials, fields, settings, state_named};
@@ -70,8 +71,9 @@ pub(crate) struct ConnectionPatch {
     #[schema(value_type = Option<String>)]
     address: Option<Option<String>>,
     /// New keys by field name.
+    #[serde(default, deserialize_with = "super::text::nullable")]
     #[schema(value_type = Option<Object>)]
-    credentials: Option<EnteredCredentials>,
+    credentials: Option<Option<EnteredCredentials>>,
     /// Changed settings.
     #[schema(schema_with = super::schemas::connection_settings, required = false)]
     settings: Option<Value>,
@@ -112,7 +114,10 @@ pub(crate) async fn create(
         return Err(Problem::member(
             "/platform",
             "platform.unknown",
-            "there is no such platform",
+            format!(
+                "there is no such platform; there is {}",
+                known_platforms(&registry)
+            ),
         ));
     };
     let descriptor = adapter.descriptor();
@@ -126,7 +131,8 @@ pub(crate) async fn create(
     let patch = entered
         .settings
         .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    let settings = settings::patched(descriptor, &ConnectionSettings::default(), patch)?;
+    let now = Timestamp::now();
+    let settings = settings::patched(descriptor, &ConnectionSettings::starting(now), patch, now)?;
 
     let id = ConnectionId::generate();
     let keys = credentials::merged(&Credentials::default(), entered.credentials);
@@ -331,28 +337,45 @@ impl Registry {
         if let Some(entered) = patch.address {
             row.draft_address = check_address(descriptor, entered.as_deref(), &mut errors);
         }
-        if let Some(entered) = &mut patch.credentials {
+        if let Some(Some(entered)) = &mut patch.credentials {
             fields::check_credentials(descriptor, entered, &mut errors);
         }
         refuse_if_any(errors)?;
         if let Some(entered) = patch.credentials {
-            let current = match row.candidate_credentials() {
-                Some(sealed) => credentials::open(&self.vault, &row.id, sealed)?,
-                None => Credentials::default(),
+            let sealed = match entered {
+                Some(entered) => self.entered_credentials(&row, entered)?,
+                None => None,
             };
-            let keys = credentials::merged(&current, entered);
-            let sealed = credentials::seal(&self.vault, &row.id, &keys)?;
-            row.draft_credentials = Some(sealed.sealed);
-            row.draft_hints = Some(sealed.hints);
+            (row.draft_credentials, row.draft_hints) = match sealed {
+                Some(sealed) => (Some(sealed.sealed), Some(sealed.hints)),
+                None => (None, None),
+            };
         }
         if let Some(patch) = patch.settings {
-            row.settings = settings::patched(descriptor, &row.settings, patch)?;
+            row.settings = settings::patched(descriptor, &row.settings, patch, row.created)?;
         }
         // The address in use is no change.
         if row.draft_address == row.address {
             row.draft_address = None;
         }
         Ok(row)
+    }
+
+    /// What was entered, on top of what was there; none when that are the credentials in use.
+    fn entered_credentials(
+        &self,
+        row: &Connection,
+        entered: EnteredCredentials,
+    ) -> Answer<Option<SealedCredentials>> {
+        // Keys that cannot be opened any more must not hinder new ones: those replace them whole.
+        let open = |sealed: &str| credentials::open(&self.vault, &row.id, sealed).ok();
+        let current = row.candidate_credentials().and_then(open);
+        let keys = credentials::merged(&current.unwrap_or_default(), entered);
+        let in_use = row.credentials.as_deref().and_then(open);
+        if in_use.is_some_and(|in_use| credentials::equal(&in_use, &keys)) {
+            return Ok(None);
+        }
+        credentials::seal(&self.vault, &row.id, &keys).map(Some)
     }
 }
 
@@ -370,6 +393,15 @@ fn check_address(
     address::normalised(text)
         .map_err(|(code, detail)| errors.push(FieldError::new("/address", code, detail)))
         .ok()
+}
+
+fn known_platforms(registry: &Registry) -> String {
+    let names: Vec<&str> = registry
+        .adapters
+        .iter()
+        .map(|(platform, _)| platform.as_str())
+        .collect();
+    names.join(", ")
 }
 
 fn refuse_if_any(errors: Vec<FieldError>) -> Answer<()> {

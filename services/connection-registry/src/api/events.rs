@@ -57,6 +57,7 @@ pub(crate) async fn publish(
     let bytes = json::bytes(request).await?;
     unique_members::check(&bytes)
         .map_err(|error| Problem::new(catalogue::NOT_JSON).detail(error.to_string()))?;
+    json::check_object(&bytes)?;
     let reading = erp::read(&caller.tenant, &bytes).map_err(|refused| {
         refuse(
             refused

@@ -25,6 +25,8 @@ use crate::tokens::hexadecimal;
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const LONGEST_KEY: usize = 255;
+/// What belongs to an answer besides its body.
+const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 /// How long an answer is kept.
 const KEPT: Duration = Duration::hours(24);
 /// A first request that is older died with its process; its key is free again.
@@ -33,7 +35,8 @@ const ABANDONED: Duration = Duration::minutes(5);
 /// An answer as it is kept. Sealed, since it may hold a token or a ticket.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    content_type: Option<String>,
+    /// Those of [`KEPT_HEADERS`] that the answer had.
+    headers: Vec<(String, String)>,
     body: String,
 }
 
@@ -180,11 +183,12 @@ impl Registry {
         let bytes = axum::body::to_bytes(body, 8 * LARGEST_BODY)
             .await
             .map_err(Problem::internal)?;
-        let content_type = parts.headers.get(header::CONTENT_TYPE);
+        let text = |name: HeaderName| {
+            let value = parts.headers.get(&name)?.to_str().ok()?.to_owned();
+            Some((name.as_str().to_owned(), value))
+        };
         let kept = Kept {
-            content_type: content_type
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned),
+            headers: KEPT_HEADERS.into_iter().filter_map(text).collect(),
             body: STANDARD.encode(&bytes),
         };
         let plain = serde_json::to_vec(&kept).map_err(Problem::internal)?;
@@ -237,11 +241,10 @@ fn replay(status: u16, kept: Kept) -> Answer<Response> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).map_err(Problem::internal)?;
     let headers = response.headers_mut();
-    if let Some(kind) = kept
-        .content_type
-        .and_then(|kind| HeaderValue::from_str(&kind).ok())
-    {
-        headers.insert(header::CONTENT_TYPE, kind);
+    for (name, value) in kept.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+            headers.insert(name, value);
+        }
     }
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)

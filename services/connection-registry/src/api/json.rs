@@ -6,7 +6,6 @@ use axum::http::{HeaderMap, header};
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::unique_members;
 use crate::connections::fields::escape;
@@ -116,32 +115,29 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
         return Err(Problem::new(catalogue::NOT_JSON).detail("there is no body"));
     }
     unique_members::check(bytes).map_err(not_json)?;
-    // A list would be taken for the members in their order.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Problem::member(
-            "",
-            "member.invalid",
-            "it must be an object",
-        ));
-    }
+    check_object(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| invalid("", error))
+    serde_path_to_error::deserialize(&mut deserializer).map_err(invalid)
 }
 
-/// Reads a value that is a part of a body; `base` is the pointer to it.
-///
-/// # Errors
-/// [`catalogue::INVALID`] with a pointer.
-pub(crate) fn from_value<T: DeserializeOwned>(value: Value, base: &str) -> Answer<T> {
-    serde_path_to_error::deserialize(value).map_err(|error| invalid(base, error))
+/// Refuses another value than an object: a list would be taken for the members in their order.
+pub(crate) fn check_object(bytes: &[u8]) -> Answer<()> {
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        return Ok(());
+    }
+    Err(Problem::member(
+        "",
+        "member.invalid",
+        "it must be an object",
+    ))
 }
 
 fn not_json(error: serde_json::Error) -> Problem {
     Problem::new(catalogue::NOT_JSON).detail(error.to_string())
 }
 
-fn invalid(base: &str, error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    let mut pointer = format!("{base}{}", pointer(error.path()));
+fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let mut pointer = pointer(error.path());
     let inner = error.into_inner();
     let text = inner.to_string();
     let text = without_value(text.split(" at line ").next().unwrap_or(&text));
@@ -163,12 +159,13 @@ fn invalid(base: &str, error: serde_path_to_error::Error<serde_json::Error>) -> 
 }
 
 /// Serde repeats a wrong value in its words: it may be a key that was put into the wrong place.
-fn without_value(text: &str) -> String {
+pub(crate) fn without_value(text: &str) -> String {
     let wrong = text
         .strip_prefix("invalid type: ")
         .or(text.strip_prefix("invalid value: "));
     if let Some((found, expected)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) {
         let kind = found.split(['"', '`']).next().unwrap_or_default().trim();
+        let (expected, kind) = (in_words(expected), in_words(kind));
         return format!("expected {expected}, found {kind}");
     }
     if let Some((_, expected)) = text.split_once("`, expected ")
@@ -177,6 +174,22 @@ fn without_value(text: &str) -> String {
         return format!("expected {expected}");
     }
     text.chars().take(LONGEST_DETAIL).collect()
+}
+
+/// The names of Rust's types in the words of JSON's readers.
+fn in_words(name: &str) -> &str {
+    match name {
+        "u8" | "u16" | "u32" | "u64" => "a whole number that is not below zero and not too large",
+        "i8" | "i16" | "i32" | "i64" | "integer" => "a whole number",
+        "floating point" => "a number with a fraction or too large",
+        "a sequence" | "sequence" => "a list",
+        "a map" | "map" => "an object",
+        "boolean" => "true or false",
+        "a boolean" => "true or false",
+        "string" => "a string",
+        name if name.starts_with("struct ") => "an object",
+        name => name,
+    }
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -284,6 +297,16 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_not_repeated() {
+        let words = |body: &[u8]| read::<Sample>(body).unwrap_err().errors[0].detail.clone();
+        assert_eq!(
+            words(br#"{"name":1}"#),
+            "expected a string, found a whole number"
+        );
+        let number = words(br#"{"name":"a","inner":{"number":"x"}}"#);
+        assert_eq!(
+            number,
+            "expected a whole number that is not below zero and not too large, found a string"
+        );
         for body in [
             r#"{"name":{"secret":"s_123"}}"#,
             r#"{"name":"a","inner":"s_123, expected x"}"#,

@@ -35,7 +35,7 @@ use crate::problem::{FieldError, Problem, ProblemDocument, catalogue};
 pub(crate) struct Base;
 
 /// Problems by status: the name of the shared answer, and what it says.
-const PROBLEMS: [(u16, &str, &str); 11] = [
+const PROBLEMS: [(u16, &str, &str); 12] = [
     (400, "BadRequest", "The request cannot be read"),
     (401, "Unauthorized", "There is no valid token"),
     (
@@ -57,6 +57,7 @@ const PROBLEMS: [(u16, &str, &str); 11] = [
         "UnprocessableContent",
         "The request is not what is expected",
     ),
+    (429, "TooManyRequests", "Too much is asked at once"),
     (500, "InternalServerError", "The service failed"),
     (
         503,
@@ -149,6 +150,9 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     }
     if has_body {
         statuses.extend([413, 415, 422]);
+    }
+    if path.ends_with("/verify") || path.ends_with("/test") {
+        statuses.push(429);
     }
     match method {
         "post" => {

@@ -48,7 +48,7 @@ pub(crate) fn definitions() -> Map<String, Value> {
             definitions.insert(name.to_owned(), schema);
         }
     }
-    forget_moving_default(&mut definitions);
+    as_entered(&mut definitions);
     if let Some(Value::Object(descriptor)) = definitions.get_mut("Descriptor") {
         descriptor.insert("example".to_owned(), descriptor_example());
     }
@@ -87,12 +87,16 @@ fn fix_constants(envelope: &mut Value, event_type: &str) {
     }
 }
 
-/// An order start that is left out is the moment of entering: no default that could be written down.
-fn forget_moving_default(definitions: &mut Map<String, Value>) {
-    let settings = definitions.get_mut("ConnectionSettings");
-    let start = settings.and_then(|settings| settings.pointer_mut("/properties/order_start"));
-    if let Some(start) = start.and_then(Value::as_object_mut) {
-        start.remove("default");
+/// Settings are entered in parts, and what is not known is refused: other than in the records that
+/// services read.
+fn as_entered(definitions: &mut Map<String, Value>) {
+    for name in ["ConnectionSettings", "PriceListChoice"] {
+        if let Some(Value::Object(schema)) = definitions.get_mut(name) {
+            schema.insert("additionalProperties".to_owned(), json!(false));
+        }
+    }
+    if let Some(Value::Object(settings)) = definitions.get_mut("ConnectionSettings") {
+        settings.remove("required");
     }
 }
 

@@ -63,6 +63,11 @@ pub(crate) fn merged(current: &Credentials, entered: EnteredCredentials) -> Cred
     merged
 }
 
+/// Whether both hold the same values.
+pub(crate) fn equal(one: &Credentials, other: &Credentials) -> bool {
+    one.to_sealable().expose_secret() == other.to_sealable().expose_secret()
+}
+
 /// A keyed hash over what a verification proves; equal only for equal values.
 pub(crate) fn fingerprint(
     key: &SigningKey,

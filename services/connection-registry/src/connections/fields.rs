@@ -33,7 +33,16 @@ pub(crate) fn check_credentials(
         };
         let Some(text) = value else { continue };
         *text = text.trim().to_owned();
-        if let Some((code, detail)) = wrong_credential(field, text) {
+        if let Some((code, mut detail)) = wrong_credential(field, text) {
+            let other = credential_fields(descriptor)
+                .filter(|other| other.name != *name && other.pattern.is_some())
+                .find(|other| code == "credential.form" && fits(other, text));
+            if let Some(other) = other {
+                detail = format!(
+                    "{detail}; it looks like a {}: are they swapped?",
+                    other.label
+                );
+            }
             errors.push(FieldError::new(pointer, code, detail));
         }
     }
@@ -154,6 +163,8 @@ fn wrong_credential(field: &Field, text: &str) -> Option<(&'static str, String)>
 
 fn wrong_option(field: &Field, value: &Value) -> Option<(&'static str, String)> {
     match (field.kind, value) {
+        // Taking away what is not there.
+        (_, Value::Null) => None,
         (FieldKind::Boolean, Value::Bool(_)) => None,
         (FieldKind::Boolean, _) => Some(("option.type", "it must be true or false".to_owned())),
         (FieldKind::Number, Value::Number(number)) if number.as_i64().is_some() => None,

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 use storelink_adapter_api::Descriptor;
+use storelink_events::Violation;
 use storelink_events::connection::ConnectionSettings;
 use storelink_model::{Quantity, Timestamp};
 use time::Duration;
 
 use super::fields;
-use crate::api::json::from_value;
+use crate::api::json::without_value;
 use crate::problem::{Answer, FieldError, Problem, catalogue};
 
 /// What an order may become in the ERP (MetaKocka sheet, section 2).
@@ -23,7 +24,9 @@ const MOST_WAREHOUSES: usize = 100;
 /// A start further ahead than this is a slip of the pen.
 const LATEST_START: Duration = Duration::days(1);
 
-/// `current` with a JSON merge patch (RFC 7396) applied: null brings a member's default back.
+/// `current` with a JSON merge patch (RFC 7396) applied: null brings a member's default back. That
+/// of the order start is `created`, the moment in which the connection was made: a later one would
+/// forget orders that were wanted already.
 ///
 /// # Errors
 /// [`catalogue::INVALID`] with a pointer to each member that is wrong.
@@ -31,16 +34,35 @@ pub(crate) fn patched(
     descriptor: &Descriptor,
     current: &ConnectionSettings,
     patch: Value,
+    created: Timestamp,
 ) -> Answer<ConnectionSettings> {
     check_objects(&patch)?;
     let mut merged = serde_json::to_value(current).map_err(Problem::internal)?;
     merge(&mut merged, patch);
-    let settings: ConnectionSettings = from_value(merged, "/settings")?;
+    if let Value::Object(members) = &mut merged {
+        let start = || Value::String(created.to_string());
+        members
+            .entry("order_start".to_owned())
+            .or_insert_with(start);
+    }
+    let mut settings = ConnectionSettings::parse_strict(&merged)
+        .map_err(|violations| refused(violations.into_iter().map(entered).collect()))?;
     let errors = violations(descriptor, &settings);
+    settings.options.retain(|_, value| !value.is_null());
     if errors.is_empty() {
         return Ok(settings);
     }
-    Err(Problem::new(catalogue::INVALID).errors(errors))
+    Err(refused(errors))
+}
+
+fn refused(errors: Vec<FieldError>) -> Problem {
+    Problem::new(catalogue::INVALID).errors(errors)
+}
+
+/// A violation of the settings as one of the body they stand in.
+fn entered(violation: Violation) -> FieldError {
+    let pointer = format!("/settings{}", violation.pointer);
+    FieldError::new(pointer, violation.code, without_value(&violation.detail))
 }
 
 /// Lists would be taken for the members in their order.
@@ -142,7 +164,7 @@ fn violations(descriptor: &Descriptor, settings: &ConnectionSettings) -> Vec<Fie
     errors
 }
 
-/// RFC 7396.
+/// RFC 7396, but that null for a member which is not there stays: an unknown one is refused.
 fn merge(target: &mut Value, patch: Value) {
     let Value::Object(members) = patch else {
         *target = patch;
@@ -153,11 +175,10 @@ fn merge(target: &mut Value, patch: Value) {
     }
     let Value::Object(into) = target else { return };
     for (name, value) in members {
-        if value.is_null() {
-            into.remove(&name);
-        } else {
-            merge(into.entry(name).or_insert(Value::Null), value);
+        if value.is_null() && into.remove(&name).is_some() {
+            continue;
         }
+        merge(into.entry(name).or_insert(Value::Null), value);
     }
 }
 
@@ -169,7 +190,9 @@ mod tests {
     use crate::connections::test_descriptor;
 
     fn codes(patch: Value) -> Vec<(String, String)> {
-        match patched(&test_descriptor(), &ConnectionSettings::default(), patch) {
+        let now = Timestamp::now();
+        let current = ConnectionSettings::starting(now);
+        match patched(&test_descriptor(), &current, patch, now) {
             Ok(_) => Vec::new(),
             Err(problem) => problem
                 .errors
@@ -183,13 +206,76 @@ mod tests {
     fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
         let descriptor = test_descriptor();
         let first = json!({"warehouses": ["main"], "reserve": "2", "zero_limit_percent": 50});
-        let settings = patched(&descriptor, &ConnectionSettings::default(), first).unwrap();
+        let created: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let settings = ConnectionSettings::starting(created);
+        let settings = patched(&descriptor, &settings, first, created).unwrap();
         assert_eq!(settings.reserve.to_string(), "2");
         let second = json!({"reserve": null, "price_list": {"code": "B2C", "audience": "b2c"}});
-        let settings = patched(&descriptor, &settings, second).unwrap();
+        let settings = patched(&descriptor, &settings, second, created).unwrap();
         assert_eq!(settings.reserve, Quantity::ZERO);
         assert_eq!(settings.zero_limit_percent, 50);
         assert_eq!(settings.price_list.unwrap().code.as_str(), "B2C");
+    }
+
+    #[test]
+    fn without_a_start_orders_are_taken_over_from_the_making_of_the_connection_on() {
+        let descriptor = test_descriptor();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let created = at("2026-11-01T00:00:00Z");
+        let chosen = ConnectionSettings::starting(at("2026-10-01T00:00:00Z"));
+        for (patch, start) in [
+            (json!({"order_start": null}), "2026-11-01T00:00:00Z"),
+            (json!({"reserve": "1"}), "2026-10-01T00:00:00Z"),
+        ] {
+            let settings = patched(&descriptor, &chosen, patch, created).unwrap();
+            assert_eq!(settings.order_start, at(start));
+        }
+    }
+
+    #[test]
+    fn null_takes_away_what_is_known_only() {
+        let descriptor = test_descriptor();
+        let now = Timestamp::now();
+        let current = ConnectionSettings::starting(now);
+        let absent = json!({"options": {"legacy": null}, "price_list": null});
+        let settings = patched(&descriptor, &current, absent, now).unwrap();
+        assert_eq!(settings, current);
+        for (patch, pointer, code) in [
+            (
+                json!({"colour": null}),
+                "/settings/colour",
+                "member.unknown",
+            ),
+            (
+                json!({"price_list": {"code": "B2C", "audience": "b2c", "x": null}}),
+                "/settings/price_list/x",
+                "member.unknown",
+            ),
+            (
+                json!({"options": {"theme": null}}),
+                "/settings/options/theme",
+                "option.unknown",
+            ),
+        ] {
+            assert_eq!(
+                codes(patch.clone()),
+                [(pointer.to_owned(), code.to_owned())],
+                "{patch}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_not_repeated() {
+        let now = Timestamp::now();
+        let current = ConnectionSettings::starting(now);
+        for member in ["concurrency", "only_active_products", "rounding", "options"] {
+            let mut patch = json!({});
+            patch[member] = json!("cs_0123");
+            let problem = patched(&test_descriptor(), &current, patch, now).unwrap_err();
+            let detail = &problem.errors[0].detail;
+            assert!(!detail.contains("cs_0123"), "{member}: {detail}");
+        }
     }
 
     #[test]

@@ -85,49 +85,20 @@ async fn a_connection_from_draft_to_tombstone(on: On) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changed_keys_of_an_active_connection_wait_for_their_ticket() {
+async fn swapped_keys_and_unknown_platforms_are_told_apart_from_typing_errors() {
     let app = App::start(On::Sqlite).await;
-    let id = app.active("A").await;
-    let path = format!("/v1/connections/{id}");
-    let before = app.world.record(&id).await.unwrap();
-
-    let other = "s_0000000000000001";
-    let patch = json!({"credentials": {"secret": other}, "address": "https://new.example.com"});
-    let patched = app.admin.patch(&path, &patch).await;
-    assert_eq!(patched.body["address"], ADDRESS);
-    assert_eq!(patched.body["credentials"]["secret"], "…3210");
-    assert_eq!(
-        patched.body["pending"]["address"],
-        "https://new.example.com"
-    );
-    assert_eq!(patched.body["pending"]["credentials"]["secret"], "…0001");
-    let unchanged = app.world.record(&id).await.unwrap();
-    assert_eq!(unchanged, before);
-
-    // A test asks with the values in use, a verification with the new ones.
-    app.admin.post_empty(&format!("{path}/test")).await;
-    app.activate(&id).await;
-    let asked = app.world.stores.asked();
-    assert_eq!(asked[1], (format!("{ADDRESS}/"), SECRET.to_owned()));
-    assert_eq!(
-        asked[2],
-        ("https://new.example.com/".to_owned(), other.to_owned())
-    );
-
-    let after = app.world.record(&id).await.unwrap();
-    assert_eq!(after.address, "https://new.example.com");
-    assert_ne!(after.sealed_credentials, before.sealed_credentials);
-    assert!(after.credentials_revision > before.credentials_revision);
-    assert!(after.revision > before.revision);
-    let shown = app.admin.get(&path).await;
-    assert_eq!(shown.body["pending"], serde_json::Value::Null);
-    assert_eq!(shown.body["credentials"]["secret"], "…0001");
-    // The address in use is no pending change, whatever its spelling.
-    let same = app
-        .admin
-        .patch(&path, &json!({"address": "https://new.example.com/"}))
-        .await;
-    assert_eq!(same.body["pending"], serde_json::Value::Null);
+    let mut swapped = draft("A");
+    swapped["credentials"] = json!({"key": SECRET, "secret": KEY});
+    let refused = app.admin.post("/v1/connections", &swapped).await;
+    for error in refused.body["errors"].as_array().unwrap() {
+        let detail = error["detail"].as_str().unwrap();
+        assert!(detail.ends_with("are they swapped?"), "{detail}");
+        assert!(!detail.contains(SECRET), "{detail}");
+    }
+    let nowhere = json!({"platform": "nostore"});
+    let refused = app.admin.post("/v1/connections", &nowhere).await;
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(detail.ends_with("there is teststore"), "{detail}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

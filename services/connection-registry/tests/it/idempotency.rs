@@ -26,6 +26,8 @@ async fn a_repeated_request_has_its_effect_once(on: On) {
     let again = post(&app.admin, "k-1", path, &body).await;
     assert_eq!((again.status, &again.body), (first.status, &first.body));
     assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.header("location"), first.header("location"));
+    assert_eq!(again.header("etag"), "\"1\"");
     assert_eq!(first.header("idempotent-replayed"), "");
     let list = app.admin.get(path).await;
     assert_eq!(list.body["items"].as_array().unwrap().len(), 1);

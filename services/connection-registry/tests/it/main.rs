@@ -12,6 +12,7 @@ mod app;
 mod bad_requests;
 mod connections;
 mod description;
+mod editing;
 mod events;
 mod fake_store;
 mod idempotency;

@@ -214,6 +214,13 @@ async fn a_run_from_the_wish_to_the_report(on: On) {
         (second.status.as_u16(), second.code()),
         (409, "run.already_queued")
     );
+    // A schedule never names a run that was taken back.
+    let times = json!({"active": true, "every_seconds": 3600});
+    app.schedule(&id, "orders", &times).await;
+    assert_eq!(app.admin.post_empty(&run_now).await.status, 409);
+    let path = format!("/v1/connections/{id}/schedules/orders");
+    let schedule = app.admin.get(&path).await;
+    assert_eq!(schedule.body["last_run"], queued.body["id"], "{schedule:?}");
 
     let cancel = CancellationToken::new();
     let mut jobs = take_jobs(&app.world, &cancel).await;

@@ -6,6 +6,9 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod erp;
+mod faults;
+mod sharing;
 mod world;
 
 use storelink_adapter_api::StockKeeping;

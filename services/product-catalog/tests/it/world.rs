@@ -1,20 +1,24 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use storelink_adapter_api::{Adapters, Article, ProductReading, StockKeeping, StoreIds};
 use storelink_bus::streams::{self, names};
-use storelink_bus::{Bus, BusOptions, LastValueEvent, LastValueReader, Publication};
+use storelink_bus::{
+    Bus, BusOptions, DeadLetter, DeadLetters, LastValueEvent, LastValueReader, Publication,
+};
 use storelink_events::internal::{Listing, ListingShard, ProductRead};
 use storelink_events::subject;
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_outbound_http::{HttpClient, OutboundPolicy};
-use storelink_persistence::{Database, DatabaseSettings, args};
+use storelink_persistence::{Database, DatabaseSettings, Row, args};
 use storelink_service::{ServiceContext, ServiceParts};
 use storelink_settings::Loader;
 use storelink_telemetry::Readiness;
-use storelink_test_support::broker::TestBroker;
+use storelink_test_support::broker::{BrokerOptions, TestBroker};
 use storelink_test_support::database::TestDatabase;
+use storelink_test_support::eventually::eventually;
 use storelink_vault::{CreateMissing, Vault};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -77,11 +81,47 @@ impl Rows {
             .unwrap();
         self.0.close().await;
     }
+
+    pub(crate) async fn close(self) {
+        self.0.close().await;
+    }
+
+    /// The products of ERPs, one line each.
+    pub(crate) async fn erp_products(self) -> Vec<String> {
+        let sql =
+            "SELECT tenant, sku, name, barcode, removed, version FROM erp_products ORDER BY sku";
+        let rows = self.0.fetch_all(sql, args![]).await.unwrap();
+        let line = |row: &Row| {
+            format!(
+                "{} {} {:?} {:?} {} {}",
+                row.text("tenant").unwrap(),
+                row.text("sku").unwrap(),
+                row.opt_text("name").unwrap(),
+                row.opt_text("barcode").unwrap(),
+                row.bool("removed").unwrap(),
+                row.int("version").unwrap(),
+            )
+        };
+        let lines = rows.iter().map(line).collect();
+        self.0.close().await;
+        lines
+    }
+
+    /// As if the database had been restored from before most publications.
+    pub(crate) async fn forget_revisions(self) {
+        let sql = "UPDATE shards SET revision = 1, published = 1, sequence = 1";
+        self.0.execute(sql, args![]).await.unwrap();
+        self.0.close().await;
+    }
 }
 
 impl World {
     pub(crate) async fn start(database: &TestDatabase) -> Self {
-        let broker = TestBroker::start().await.unwrap();
+        Self::start_with(database, BrokerOptions::default()).await
+    }
+
+    pub(crate) async fn start_with(database: &TestDatabase, options: BrokerOptions) -> Self {
+        let broker = TestBroker::start_with(options).await.unwrap();
         let bus = Bus::connect(&BusOptions::new(broker.url(), "test"))
             .await
             .unwrap();
@@ -112,12 +152,7 @@ impl World {
         mut self,
         change: impl FnOnce(Rows) -> F,
     ) -> Self {
-        self.shutdown.cancel();
-        self.service.await.unwrap();
-        let rows = Database::open(&self.settings, "product-catalog")
-            .await
-            .unwrap();
-        change(Rows(rows)).await;
+        change(self.halt().await).await;
         let stream = self
             .bus
             .jetstream()
@@ -125,9 +160,34 @@ impl World {
             .await
             .unwrap();
         stream.purge().await.unwrap();
+        self.resume();
+        self
+    }
+
+    /// Ends the service and gives its rows.
+    pub(crate) async fn halt(&mut self) -> Rows {
+        self.shutdown.cancel();
+        (&mut self.service).await.unwrap();
+        let rows = Database::open(&self.settings, "product-catalog").await;
+        Rows(rows.unwrap())
+    }
+
+    pub(crate) fn resume(&mut self) {
         self.shutdown = CancellationToken::new();
         self.service = run(&self.bus, &self.settings, &self.keys, &self.shutdown);
-        self
+    }
+
+    /// Does something, after which the broker goes back to what it had on its disk before.
+    pub(crate) async fn lose_tail(&mut self, work: impl AsyncFnOnce(&Self)) {
+        self.broker.stop().await.unwrap();
+        let kept = tempfile::tempdir().unwrap();
+        copy(&self.broker.store(), kept.path());
+        self.broker.restart().await.unwrap();
+        work(self).await;
+        self.broker.stop().await.unwrap();
+        self.broker.wipe_store().await.unwrap();
+        copy(kept.path(), &self.broker.store());
+        self.broker.restart().await.unwrap();
     }
 
     pub(crate) async fn lose_broker_store(&mut self) {
@@ -139,32 +199,90 @@ impl World {
 
     /// A reading of a product, as a poller publishes it.
     pub(crate) async fn read(&self, number: i64, product: &ProductReading) {
+        self.read_of(&self.connection, number, product).await;
+    }
+
+    /// The same of another connection.
+    pub(crate) async fn read_of(
+        &self,
+        connection: &ConnectionId,
+        number: i64,
+        product: &ProductReading,
+    ) {
         let reading = ProductRead {
             tenant: "acme".parse().unwrap(),
-            connection: self.connection.clone(),
+            connection: connection.clone(),
             read_number: number,
             read_at: Timestamp::now(),
             product: Some(product.clone()),
             external_id: product.external_id.clone(),
         };
-        let subject = subject::product(&self.connection, &product.external_id);
-        let payload = serde_json::to_vec(&reading).unwrap();
-        self.bus
-            .publish(Publication::new(subject, payload))
-            .await
-            .unwrap();
+        let subject = subject::product(connection, &product.external_id);
+        self.publish(&subject, &reading).await;
+    }
+
+    pub(crate) async fn publish(&self, subject: &str, message: &impl serde::Serialize) {
+        let payload = serde_json::to_vec(message).unwrap();
+        let publication = Publication::new(subject, payload);
+        self.bus.publish(publication).await.unwrap();
+    }
+
+    /// The first message in DEAD that was on a subject of this filter.
+    pub(crate) async fn dead_letter(&self, filter: &str) -> DeadLetter {
+        let letters = DeadLetters::new(&self.bus);
+        eventually("a dead letter", PATIENCE, async || {
+            let mut found = letters.list(filter, 0, 1).await?;
+            found.pop().ok_or_else(|| anyhow::anyhow!("none is there"))
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Every event of the ERPs is taken or refused.
+    pub(crate) async fn erp_products_done(&self) {
+        eventually("no event of an ERP waits", PATIENCE, async || {
+            let stream = self.bus.jetstream().get_stream(names::ERP_PRODUCT).await?;
+            let waiting = stream.cached_info().state.messages;
+            anyhow::ensure!(waiting == 0, "{waiting} wait");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+
+    /// What of events was refused, in the order of the answers.
+    pub(crate) async fn rejections(&self) -> Vec<serde_json::Value> {
+        let mut reader = LastValueReader::new(&self.bus, names::HUB, &["hub.*.event.rejected"]);
+        let mut found = Vec::new();
+        while let LastValueEvent::Value(message) = reader.next().await {
+            let event: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+            found.extend(event["data"]["violations"].as_array().unwrap().clone());
+        }
+        found
+    }
+
+    /// The data of the last public event on a subject.
+    pub(crate) async fn told(&self, subject: &str) -> serde_json::Value {
+        eventually("an event", PATIENCE, async || {
+            let stream = self.bus.jetstream().get_stream(names::HUB).await?;
+            let message = stream.direct_get_last_for_subject(subject).await?;
+            let event: serde_json::Value = serde_json::from_slice(&message.payload)?;
+            Ok(event["data"].clone())
+        })
+        .await
+        .unwrap()
     }
 
     /// The listings in the broker as soon as they are as wanted.
     pub(crate) async fn listings_when(&self, wanted: impl Fn(&Listings) -> bool) -> Listings {
         let mut reader = LastValueReader::new(&self.bus, names::LISTINGS, &[]);
-        let mut shards: BTreeMap<u16, ListingShard> = BTreeMap::new();
+        let mut shards: BTreeMap<_, ListingShard> = BTreeMap::new();
         let search = async {
             loop {
                 match reader.next().await {
                     LastValueEvent::Value(message) => {
                         let shard: ListingShard = serde_json::from_slice(&message.payload).unwrap();
-                        shards.insert(shard.shard, shard);
+                        shards.insert((shard.connection.clone(), shard.shard), shard);
                     }
                     LastValueEvent::CaughtUp | LastValueEvent::Recreated => {}
                 }
@@ -243,7 +361,10 @@ fn run(
     keys: &tempfile::TempDir,
     shutdown: &CancellationToken,
 ) -> JoinHandle<()> {
-    let variables = [("STORELINK_DATABASE__URL", settings.url.expose())];
+    let variables = [
+        ("STORELINK_DATABASE__URL", settings.url.expose()),
+        ("STORELINK_DATABASE__MIGRATE_AT_START", "true"),
+    ];
     let context = ServiceContext::new(ServiceParts {
         settings: Arc::new(Loader::new().variables(variables).load().unwrap()),
         bus: bus.clone(),
@@ -254,6 +375,20 @@ fn run(
         shutdown: shutdown.clone(),
     });
     tokio::spawn(async move { storelink_product_catalog::run(context).await.unwrap() })
+}
+
+/// The files below a folder into another one.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// Waits for the broker and makes its streams again.

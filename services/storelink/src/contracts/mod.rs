@@ -2,6 +2,7 @@
 
 mod asyncapi;
 mod pages;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,13 +52,13 @@ fn files() -> anyhow::Result<BTreeMap<PathBuf, String>> {
         let path = format!("proto-schemas/{}.schema.json", event.event_type);
         files.insert(path.into(), json(event.schema.as_value())?);
     }
-    let asyncapi = serde_norway::to_string(&asyncapi::document())?;
+    let asyncapi = yaml::to_string(&asyncapi::document())?;
     files.insert("proto-schemas/asyncapi.yaml".into(), asyncapi);
     let openapi: serde_json::Value =
         serde_json::from_str(&storelink_connection_registry::openapi())?;
     files.insert(
         "proto-schemas/openapi.yaml".into(),
-        serde_norway::to_string(&openapi)?,
+        yaml::to_string(&openapi)?,
     );
     files.extend(pages::all());
     Ok(files)

@@ -11,6 +11,11 @@ type Result = std::result::Result<Published, PublishError>;
 
 /// Publishes with a bounded number of acknowledgements outstanding.
 ///
+/// Only what is in flight is bounded: one result per message is kept until [`settle`], so settle
+/// after a batch or a page, not after a whole stream.
+///
+/// [`settle`]: Self::settle
+///
 /// Messages leave in the order in which they are pushed. One that has to be repeated may arrive
 /// after later ones: where order counts, set an expected sequence.
 pub struct PublishWindow {

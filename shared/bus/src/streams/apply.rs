@@ -3,7 +3,9 @@
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::Config as ConsumerConfig;
 use async_nats::jetstream::consumer::IntoConsumerConfig;
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::context::{
+    CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind,
+};
 use async_nats::jetstream::stream::{Config, ConsumerErrorKind};
 
 use super::{ConsumerSpec, Sizing, StreamSpec, consumers, stream, streams};
@@ -53,7 +55,8 @@ impl std::fmt::Display for Difference {
     }
 }
 
-/// Creates what is missing and changes what differs. Repeating it changes nothing.
+/// Creates what is missing and changes what differs. Repeating it changes nothing. Byte limits that
+/// an operator made larger are kept: a stream that becomes smaller than its contents refuses at once.
 ///
 /// # Errors
 /// When the server does not answer, or refuses a change (some settings are fixed at creation).
@@ -65,6 +68,25 @@ pub async fn apply(bus: &Bus, sizing: Sizing) -> Result<(), ApplyError> {
         apply_consumer(bus, spec).await?;
     }
     Ok(())
+}
+
+/// Creates what is missing, for a role at its start, and returns what else differs without changing
+/// it: two releases of a rolling update would overwrite each other's settings.
+///
+/// # Errors
+/// When the server does not answer or refuses; a broker user of a single role may not do this.
+pub async fn ensure(bus: &Bus, sizing: Sizing) -> Result<Vec<Difference>, ApplyError> {
+    for spec in streams() {
+        if find_stream(bus, spec.name).await?.is_none() {
+            create_stream(bus, spec, sizing).await?;
+        }
+    }
+    for spec in consumers() {
+        if find_consumer(bus, spec).await?.is_none() {
+            apply_consumer(bus, spec).await?;
+        }
+    }
+    check(bus, sizing).await
 }
 
 /// Creates a consumer or changes it to what `spec` says; its stream must exist.
@@ -93,7 +115,10 @@ pub async fn check(bus: &Bus, sizing: Sizing) -> Result<Vec<Difference>, ApplyEr
     let mut differences = Vec::new();
     for spec in streams() {
         match find_stream(bus, spec.name).await? {
-            Some(found) => differences.extend(compare_stream(&spec.config(sizing), &found)),
+            Some(found) => {
+                let wanted = keeping_room(spec.config(sizing), &found);
+                differences.extend(compare_stream(&wanted, &found));
+            }
             None => differences.push(missing(spec.name.to_owned())),
         }
     }
@@ -134,7 +159,7 @@ async fn apply_stream(bus: &Bus, spec: &StreamSpec, sizing: Sizing) -> Result<()
     let Some(found) = find_stream(bus, spec.name).await? else {
         return create_stream(bus, spec, sizing).await;
     };
-    let wanted = spec.config(sizing);
+    let wanted = keeping_room(spec.config(sizing), &found);
     let differences = compare_stream(&wanted, &found);
     if differences.is_empty() {
         return Ok(());
@@ -149,10 +174,25 @@ async fn apply_stream(bus: &Bus, spec: &StreamSpec, sizing: Sizing) -> Result<()
         .map_err(|error| stream_error(spec.name, &error))
 }
 
+/// What is wanted, without taking room away that the stream has; a negative limit means none.
+fn keeping_room(wanted: Config, found: &Config) -> Config {
+    let larger = found.max_bytes < 0 || found.max_bytes > wanted.max_bytes;
+    Config {
+        max_bytes: if larger {
+            found.max_bytes
+        } else {
+            wanted.max_bytes
+        },
+        ..wanted
+    }
+}
+
 async fn create_stream(bus: &Bus, spec: &StreamSpec, sizing: Sizing) -> Result<(), ApplyError> {
     let wanted = spec.config(sizing);
     let info = match bus.jetstream().create_stream(wanted.clone()).await {
         Ok(stream) => stream.cached_info().clone(),
+        // Another process was faster; what it made may be of another release.
+        Err(error) if is_taken(&error) => return Ok(()),
         Err(error) => return Err(stream_error(spec.name, &error)),
     };
     // A server ignores settings that it does not know; what came back shows it.
@@ -165,10 +205,14 @@ async fn create_stream(bus: &Bus, spec: &StreamSpec, sizing: Sizing) -> Result<(
     }
 }
 
-fn stream_error(
-    name: &str,
-    error: &async_nats::jetstream::context::CreateStreamError,
-) -> ApplyError {
+fn is_taken(error: &CreateStreamError) -> bool {
+    matches!(
+        error.kind(),
+        CreateStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST
+    )
+}
+
+fn stream_error(name: &str, error: &CreateStreamError) -> ApplyError {
     let (item, text) = (name.to_owned(), error_text(error));
     match error.kind() {
         CreateStreamErrorKind::JetStream(_) => ApplyError::Refused { item, text },

@@ -24,11 +24,17 @@ pub struct ConsumerSpec {
     pub purpose: &'static str,
     /// A message that was not acknowledged for so long is delivered again.
     pub ack_wait: Duration,
-    /// Messages that may be in work at the same time, over all replicas.
+    /// Messages that may be in work at the same time, over all replicas. One that waits for its next
+    /// delivery counts too, however long: where messages of a store or ERP that is down pile up, this
+    /// has to be larger than their number, or they keep all others out.
     pub max_ack_pending: i64,
 }
 
 const ACK_WAIT: Duration = Duration::from_secs(30);
+
+/// Room for what waits because a store or an ERP is down: 2,500 stores of one platform with their
+/// orders and products. The server keeps some hundred bytes for each.
+const WITH_OUTAGES: i64 = 5_000;
 
 /// Reads ERP_STOCK.
 pub const STOCK_INTAKE: ConsumerSpec = ConsumerSpec {
@@ -38,6 +44,16 @@ pub const STOCK_INTAKE: ConsumerSpec = ConsumerSpec {
     purpose: "stock changes into last values",
     ack_wait: ACK_WAIT,
     max_ack_pending: 2_000,
+};
+
+/// Reads the order events of HUB: a sale changes the stock that a store shows.
+pub const STOCK_ORDERS: ConsumerSpec = ConsumerSpec {
+    name: Cow::Borrowed("stock-orders"),
+    stream: names::HUB,
+    filter: Cow::Borrowed("hub.*.order.*.*.*"),
+    purpose: "orders into doubts about the stock of their store",
+    ack_wait: ACK_WAIT,
+    max_ack_pending: 1_000,
 };
 
 /// Reads ERP_PRICE.
@@ -67,7 +83,7 @@ pub const ORDER_INGEST: ConsumerSpec = ConsumerSpec {
     filter: Cow::Borrowed("order.*.*.*"),
     purpose: "orders into the ledger",
     ack_wait: ACK_WAIT,
-    max_ack_pending: 1_000,
+    max_ack_pending: WITH_OUTAGES,
 };
 
 /// Reads PRODUCTS.
@@ -87,13 +103,14 @@ pub const ERP_OUT_CONSUMER: ConsumerSpec = ConsumerSpec {
     filter: Cow::Borrowed("erpout.*.*"),
     purpose: "order revisions into ERP documents",
     ack_wait: Duration::from_secs(60),
-    max_ack_pending: 200,
+    max_ack_pending: WITH_OUTAGES,
 };
 
 /// The consumers that exist once. Those of a platform come from [`poller`] and [`hooks`].
 pub const fn consumers() -> &'static [ConsumerSpec] {
     const TABLE: &[ConsumerSpec] = &[
         STOCK_INTAKE,
+        STOCK_ORDERS,
         PRICE_INTAKE,
         PRODUCT_INTAKE,
         ORDER_INGEST,
@@ -112,7 +129,7 @@ pub fn poller(platform: &str) -> ConsumerSpec {
         filter: format!("poll.{platform}.>").into(),
         purpose: "poll jobs of one platform",
         ack_wait: ACK_WAIT,
-        max_ack_pending: 512,
+        max_ack_pending: WITH_OUTAGES,
     }
 }
 
@@ -124,7 +141,7 @@ pub fn hooks(platform: &str) -> ConsumerSpec {
         filter: format!("hook.{platform}.*").into(),
         purpose: "webhook hints of one platform into poll jobs",
         ack_wait: ACK_WAIT,
-        max_ack_pending: 512,
+        max_ack_pending: WITH_OUTAGES,
     }
 }
 

@@ -79,6 +79,6 @@ mod tests {
             "| JOBS | `poll.*.*.*`, `poll.*.*.*.*` | until acknowledged; a second message of a \
              subject is refused | 32 MiB | 1024 KiB | 10 min |"
         ));
-        assert!(text.contains("| poller-<platform> | JOBS | `poll.<platform>.>` | 30 s | 512 |"));
+        assert!(text.contains("| poller-<platform> | JOBS | `poll.<platform>.>` | 30 s | 5000 |"));
     }
 }

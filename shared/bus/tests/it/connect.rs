@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use storelink_bus::{Bus, BusOptions, ConnectError, Credentials};
 use storelink_test_support::broker::{BrokerOptions, TestBroker};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -149,4 +150,66 @@ async fn a_lost_connection_comes_back_and_drain_ends_it() {
 
     bus.drain(Duration::from_secs(5)).await.unwrap();
     assert!(!bus.is_connected());
+}
+
+#[tokio::test]
+async fn a_certificate_authority_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let no_pem = folder.path().join("ca.pem");
+    std::fs::write(&no_pem, "not a certificate").unwrap();
+    for file in [no_pem, folder.path().join("missing.pem")] {
+        let mut options = BusOptions::new("tls://127.0.0.1:1", "test");
+        options.ca_file = Some(file.clone());
+        let error = Bus::connect(&options).await.unwrap_err();
+        assert_eq!(error.code(), "bus.settings");
+        assert!(
+            error.to_string().contains(&*file.to_string_lossy()),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_broker_with_a_certificate_of_a_private_authority_is_trusted_with_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().unwrap();
+    let ca = file(
+        "ca.pem",
+        authority.self_signed(&authority_key).unwrap().pem(),
+    );
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = file("server.pem", server.signed_by(&key, &issuer).unwrap().pem());
+    let key = file("server.key", key.serialize_pem());
+    // Clients without TLS are taken too, so that the test support can ask whether it is up.
+    let broker = TestBroker::start_with(BrokerOptions {
+        extra_config: format!(
+            "tls {{ cert_file: {certificate:?}, key_file: {key:?} }}\nallow_non_tls: true\n"
+        ),
+        ..BrokerOptions::default()
+    })
+    .await
+    .unwrap();
+
+    let mut options = BusOptions::new(broker.url(), "test");
+    options.ca_file = Some(ca);
+    let bus = Bus::connect(&options).await.unwrap();
+    assert!(bus.is_connected());
+
+    let other_key = KeyPair::generate().unwrap();
+    let mut other = CertificateParams::new(Vec::new()).unwrap();
+    other.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    options.ca_file = Some(file(
+        "other.pem",
+        other.self_signed(&other_key).unwrap().pem(),
+    ));
+    assert!(Bus::connect(&options).await.is_err());
 }

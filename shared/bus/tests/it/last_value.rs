@@ -157,6 +157,54 @@ async fn a_wiped_broker_is_announced() {
     );
 }
 
+/// The server lost power: its last messages were not on the disk, and their sequences have other
+/// messages by now. Neither the stream's creation nor its last sequence tells.
+#[tokio::test]
+async fn a_lost_tail_whose_sequences_are_used_again_is_noticed() {
+    let (mut broker, bus) = with_streams().await;
+    fill(&bus, 100).await;
+    broker.stop().await.unwrap();
+    let kept = tempfile::tempdir().unwrap();
+    copy_folder(&broker.store(), kept.path());
+    broker.restart().await.unwrap();
+    for value in ["a", "b", "c"] {
+        publish(&bus, "stock.t1.main.S1", value).await;
+    }
+    let mut reader = LastValueReader::new(&bus, names::STOCK, &[]);
+    assert_eq!(replay(&mut reader).await["stock.t1.main.S1"], "c");
+
+    broker.kill().await.unwrap();
+    std::fs::remove_dir_all(broker.store()).unwrap();
+    copy_folder(kept.path(), &broker.store());
+    broker.restart().await.unwrap();
+    let lost = publish(&bus, "stock.t1.main.S2", "other").await;
+    assert_eq!(lost.sequence, 101);
+    for value in ["d", "e", "f"] {
+        publish(&bus, "stock.t1.main.S3", value).await;
+    }
+    assert!(matches!(next(&mut reader).await, LastValueEvent::Recreated));
+    let values = replay(&mut reader).await;
+    assert_eq!(values.len(), 100);
+    assert_eq!(values["stock.t1.main.S1"], "1");
+    assert_eq!(values["stock.t1.main.S2"], "other");
+    assert_eq!(values["stock.t1.main.S3"], "f");
+    publish(&bus, "stock.t1.main.S4", "live").await;
+    assert_eq!(value(&mut reader).await.1, "live");
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_dropped_wait_loses_no_value() {
     let (_broker, bus) = with_streams().await;

@@ -156,3 +156,42 @@ async fn the_trace_context_reaches_the_service_and_an_answer_may_be_empty() {
     cancel.cancel();
     in_time("the end", service).await.unwrap().unwrap();
 }
+
+/// A process has 28 s from the signal to its end: a slow request must not use them up.
+#[tokio::test]
+async fn the_end_waits_for_a_running_request_and_not_for_ever() {
+    let (_broker, bus) = connected().await;
+    let (started, mut running) = tokio::sync::mpsc::channel(1);
+    let cancel = CancellationToken::new();
+    let endpoint: Endpoint<()> = Endpoint::new(&bus, "rpc.slow.ask", "slow");
+    let serving = tokio::spawn(endpoint.time_limit(Duration::from_millis(400)).serve(
+        move |_| {
+            let started = started.clone();
+            async move {
+                started.send(()).await.ok();
+                std::future::pending::<Result<(), Fault>>().await
+            }
+        },
+        cancel.clone(),
+    ));
+    let asking = tokio::spawn({
+        let bus = bus.clone();
+        async move {
+            loop {
+                let answer: Result<(), RpcError> = bus
+                    .request("rpc.slow.ask", &(), Duration::from_secs(20))
+                    .await;
+                if !matches!(answer, Err(RpcError::NoService { .. })) {
+                    return answer;
+                }
+            }
+        }
+    });
+    in_time("the request is at work", running.recv())
+        .await
+        .unwrap();
+    cancel.cancel();
+    in_time("the end", serving).await.unwrap().unwrap();
+    let answer = in_time("an answer", asking).await.unwrap();
+    assert!(matches!(answer, Err(RpcError::Fault(_))), "{answer:?}");
+}

@@ -46,6 +46,62 @@ async fn a_setting_changed_by_hand_is_found_and_put_right() {
 }
 
 #[tokio::test]
+async fn room_that_an_operator_gave_a_stream_is_kept() {
+    let (_broker, bus) = connected().await;
+    let sizing = Sizing::default();
+    streams::apply(&bus, sizing).await.unwrap();
+    let spec = streams::stream(names::HUB).unwrap();
+    let by_hand = Config {
+        max_bytes: spec.max_bytes * 3,
+        max_message_size: 1_000,
+        ..spec.config(sizing)
+    };
+    bus.jetstream().update_stream(by_hand).await.unwrap();
+    let differences = streams::check(&bus, sizing).await.unwrap();
+    let fields: Vec<_> = differences.iter().map(|one| one.field).collect();
+    assert_eq!(fields, ["max_message_size"]);
+    streams::apply(&bus, sizing).await.unwrap();
+    let stream = bus.jetstream().get_stream(names::HUB).await.unwrap();
+    let config = &stream.cached_info().config;
+    assert_eq!(config.max_bytes, spec.max_bytes * 3);
+    assert_eq!(config.max_message_size, spec.max_message);
+}
+
+/// What a role does at its start: it must not undo what another release or an operator set.
+#[tokio::test]
+async fn a_role_creates_what_is_missing_and_changes_nothing() {
+    let (_broker, bus) = connected().await;
+    let sizing = Sizing::default();
+    let spec = streams::stream(names::HUB).unwrap();
+    let of_another_release = Config {
+        max_bytes: 1_000_000,
+        ..spec.config(sizing)
+    };
+    bus.jetstream()
+        .create_stream(of_another_release)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let differences = streams::ensure(&bus, sizing).await.unwrap();
+        let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["HUB max_bytes: wanted 536870912, found 1000000"]);
+    }
+    let (one, two) = tokio::join!(streams::ensure(&bus, sizing), streams::ensure(&bus, sizing));
+    assert_eq!((one.unwrap().len(), two.unwrap().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn processes_that_start_together_on_an_empty_broker_agree() {
+    let (_broker, bus) = connected().await;
+    let sizing = Sizing::default();
+    let starts = (0..6).map(|_| streams::ensure(&bus, sizing));
+    for start in futures::future::join_all(starts).await {
+        start.unwrap();
+    }
+    assert_eq!(streams::check(&bus, sizing).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn byte_limits_follow_the_sizing() {
     let (_broker, bus) = connected().await;
     streams::apply(&bus, Sizing::default()).await.unwrap();

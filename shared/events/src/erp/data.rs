@@ -1,10 +1,10 @@
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use storelink_model::{
     Amount, Currency, PriceListCode, Quantity, Sku, TaxRate, Timestamp, WarehouseCode,
 };
 
-use crate::EventData;
+use crate::envelope::event_data;
 
 /// Levels of a warehouse that changed: absolute quantities, never differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,9 +16,7 @@ pub struct StockChanged {
     pub items: Vec<StockItem>,
 }
 
-impl EventData for StockChanged {
-    const TYPE: &'static str = "storelink.stock.changed.v1";
-}
+event_data!(StockChanged, "storelink.stock.changed.v1");
 
 /// The level of one SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +28,7 @@ pub struct StockItem {
     /// The ERP's own number of this value; later values have larger ones. Without it the time of
     /// the event decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = i64::MAX))]
     pub revision: Option<u64>,
 }
 
@@ -45,12 +44,11 @@ pub struct PriceChanged {
     pub items: Vec<PriceItem>,
 }
 
-impl EventData for PriceChanged {
-    const TYPE: &'static str = "storelink.price.changed.v1";
-}
+event_data!(PriceChanged, "storelink.price.changed.v1");
 
 /// The price of one SKU: net, gross or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = needs_a_price)]
 pub struct PriceItem {
     /// Which article.
     pub sku: Sku,
@@ -68,11 +66,25 @@ pub struct PriceItem {
     pub sale: Option<SaleItem>,
     /// The ERP's own number of this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = i64::MAX))]
     pub revision: Option<u64>,
 }
 
-/// A sale price and its time.
+/// Says in a schema that net, gross or both must be there.
+fn needs_a_price(schema: &mut Schema) {
+    let present = |member: &str| {
+        serde_json::json!({
+            "required": [member],
+            "properties": { member: { "not": { "type": "null" } } },
+        })
+    };
+    let either = vec![present("net"), present("gross")];
+    schema.insert("anyOf".to_owned(), either.into());
+}
+
+/// A sale price and its time: net, gross or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = needs_a_price)]
 pub struct SaleItem {
     /// Without tax.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,9 +108,7 @@ pub struct ProductChanged {
     pub items: Vec<ProductItem>,
 }
 
-impl EventData for ProductChanged {
-    const TYPE: &'static str = "storelink.product.changed.v1";
-}
+event_data!(ProductChanged, "storelink.product.changed.v1");
 
 /// One product of the ERP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -116,5 +126,6 @@ pub struct ProductItem {
     pub removed: bool,
     /// The ERP's own number of this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = i64::MAX))]
     pub revision: Option<u64>,
 }

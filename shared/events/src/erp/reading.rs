@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use storelink_model::{Currency, PriceListCode, Sku, TenantId, Timestamp, Version, WarehouseCode};
 
 use super::data::{PriceChanged, PriceItem, ProductChanged, ProductItem, StockChanged, StockItem};
-use crate::{Envelope, EventData, Violation};
+use crate::{Envelope, EventData, Violation, pointer};
 
 /// The largest event that is read.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
@@ -18,6 +18,8 @@ pub const MAX_ITEMS: usize = 1_000;
 pub struct ErpReading {
     /// The event's own id.
     pub id: String,
+    /// Who published it: ids are unique only per source.
+    pub source: String,
     /// Whose it is.
     pub tenant: TenantId,
     /// When it happened, by its publisher's clock.
@@ -121,8 +123,8 @@ fn read_envelope(
     if envelope.id.is_empty() || envelope.id.len() > 128 {
         return refuse("/id", "event.id", "it must have 1 to 128 bytes".to_owned());
     }
-    if envelope.datacontenttype != "application/json" {
-        let detail = "only application/json is read".to_owned();
+    if !is_json(&envelope.datacontenttype) {
+        let detail = "only application/json in UTF-8 is read".to_owned();
         return refuse("/datacontenttype", "event.content_type", detail);
     }
     if envelope.tenant != *tenant {
@@ -148,6 +150,7 @@ fn read_envelope(
     };
     let reading = ErpReading {
         id: envelope.id,
+        source: envelope.source,
         tenant: envelope.tenant,
         time: envelope.time,
         traceparent: envelope.traceparent,
@@ -161,6 +164,19 @@ fn read_envelope(
         });
     }
     Ok(reading)
+}
+
+/// `application/json`, with any parameters but a charset other than UTF-8.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let utf8 = |parameter: &str| match parameter.split_once('=') {
+        Some((name, value)) if name.trim_end().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    };
+    kind.eq_ignore_ascii_case("application/json") && parts.all(utf8)
 }
 
 impl ErpReading {
@@ -182,7 +198,7 @@ fn stock(data: &str) -> Taken {
         items: Vec<Box<RawValue>>,
     }
     let frame: Frame = decode(data.as_bytes(), "/data")?;
-    let (items, violations) = items(&frame.items, |item: &StockItem| (&item.sku, item.revision))?;
+    let (items, violations) = items(&frame.items)?;
     Ok((
         ErpEvent::Stock {
             warehouse: frame.warehouse,
@@ -200,7 +216,7 @@ fn price(data: &str) -> Taken {
         items: Vec<Box<RawValue>>,
     }
     let frame: Frame = decode(data.as_bytes(), "/data")?;
-    let (items, violations) = items(&frame.items, |item: &PriceItem| (&item.sku, item.revision))?;
+    let (items, violations) = items(&frame.items)?;
     let event = ErpEvent::Price {
         price_list: frame.price_list,
         currency: frame.currency,
@@ -215,17 +231,62 @@ fn product(data: &str) -> Taken {
         items: Vec<Box<RawValue>>,
     }
     let frame: Frame = decode(data.as_bytes(), "/data")?;
-    let (items, violations) = items(&frame.items, |item: &ProductItem| {
-        (&item.sku, item.revision)
-    })?;
+    let (items, violations) = items(&frame.items)?;
     Ok((ErpEvent::Product { items }, violations))
 }
 
+/// What the items of all events have in common.
+trait Item: DeserializeOwned {
+    fn sku(&self) -> &Sku;
+
+    fn revision(&self) -> Option<u64>;
+
+    /// Where a price is missing, as a pointer into the item.
+    fn without_price(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Item for StockItem {
+    fn sku(&self) -> &Sku {
+        &self.sku
+    }
+
+    fn revision(&self) -> Option<u64> {
+        self.revision
+    }
+}
+
+impl Item for PriceItem {
+    fn sku(&self) -> &Sku {
+        &self.sku
+    }
+
+    fn revision(&self) -> Option<u64> {
+        self.revision
+    }
+
+    fn without_price(&self) -> Option<&'static str> {
+        if self.net.or(self.gross).is_none() {
+            return Some("");
+        }
+        let sale = self.sale.as_ref()?;
+        sale.net.or(sale.gross).is_none().then_some("/sale")
+    }
+}
+
+impl Item for ProductItem {
+    fn sku(&self) -> &Sku {
+        &self.sku
+    }
+
+    fn revision(&self) -> Option<u64> {
+        self.revision
+    }
+}
+
 /// Takes each item by itself; a SKU that stands there twice is refused at every place.
-fn items<T: DeserializeOwned>(
-    raw: &[Box<RawValue>],
-    key: impl Fn(&T) -> (&Sku, Option<u64>),
-) -> Result<(Vec<T>, Vec<Violation>), Violation> {
+fn items<T: Item>(raw: &[Box<RawValue>]) -> Result<(Vec<T>, Vec<Violation>), Violation> {
     if raw.is_empty() || raw.len() > MAX_ITEMS {
         let detail = format!("there must be 1 to {MAX_ITEMS} items");
         return Err(Violation::new("/data/items", "event.item_count", detail));
@@ -236,12 +297,19 @@ fn items<T: DeserializeOwned>(
         let pointer = format!("/data/items/{index}");
         match decode::<T>(item.get().as_bytes(), &pointer) {
             Ok(item) => {
-                let revision = key(&item).1;
+                let found = violations.len();
+                let revision = item.revision();
                 if revision.is_some_and(|revision| Version::revision(revision).is_none()) {
                     let pointer = format!("{pointer}/revision");
                     let detail = "it is beyond 63 bits".to_owned();
                     violations.push(Violation::new(pointer, "event.revision", detail));
-                } else {
+                }
+                if let Some(member) = item.without_price() {
+                    let pointer = format!("{pointer}{member}");
+                    let detail = "it has neither net nor gross".to_owned();
+                    violations.push(Violation::new(pointer, "event.price_missing", detail));
+                }
+                if violations.len() == found {
                     taken.push((index, item));
                 }
             }
@@ -251,11 +319,11 @@ fn items<T: DeserializeOwned>(
 
     let mut seen: HashMap<Sku, usize> = HashMap::with_capacity(taken.len());
     for (_, item) in &taken {
-        *seen.entry(key(item).0.clone()).or_default() += 1;
+        *seen.entry(item.sku().clone()).or_default() += 1;
     }
     let mut items = Vec::with_capacity(taken.len());
     for (index, item) in taken {
-        if seen.get(key(&item).0).copied().unwrap_or_default() > 1 {
+        if seen.get(item.sku()).copied().unwrap_or_default() > 1 {
             let pointer = format!("/data/items/{index}/sku");
             let detail = "the same SKU stands in this event more than once".to_owned();
             violations.push(Violation::new(pointer, "event.sku_twice", detail));
@@ -269,7 +337,7 @@ fn items<T: DeserializeOwned>(
 fn decode<T: DeserializeOwned>(bytes: &[u8], base: &str) -> Result<T, Violation> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = format!("{base}{}", json_pointer(error.path()));
+        let pointer = format!("{base}{}", pointer::of(error.path()));
         let inner = error.into_inner();
         if inner.is_data() {
             let detail = without_position(&inner.to_string());
@@ -291,21 +359,6 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], base: &str) -> Result<T, Violation>
         )
     })?;
     Ok(value)
-}
-
-fn json_pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment::{Enum, Map, Seq, Unknown};
-    let mut pointer = String::new();
-    for segment in path {
-        pointer.push('/');
-        match segment {
-            Seq { index } => pointer.push_str(&index.to_string()),
-            Map { key } => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
-            Enum { variant } => pointer.push_str(variant),
-            Unknown => pointer.push('?'),
-        }
-    }
-    pointer
 }
 
 /// Positions inside a part of the event would mislead: the pointer says where.

@@ -76,6 +76,68 @@ fn bad_items_are_pointed_at_and_good_ones_beside_them_taken() {
 }
 
 #[test]
+fn the_source_and_a_content_type_with_its_charset_are_read() {
+    let mut event = stock_of(&json!([{ "sku": "A", "quantity": "1" }]));
+    for charset in [
+        "application/json; charset=utf-8",
+        "Application/JSON;charset=\"UTF-8\"",
+        "application/json; profile=x",
+    ] {
+        event["datacontenttype"] = json!(charset);
+        assert_eq!(taken(&event).source, "/erp/acme");
+    }
+    for other in [
+        "text/xml",
+        "application/json; charset=iso-8859-2",
+        "application/jsonx",
+        "",
+    ] {
+        event["datacontenttype"] = json!(other);
+        assert_eq!(
+            refusal(&event),
+            ("/datacontenttype".into(), "event.content_type".into())
+        );
+    }
+}
+
+#[test]
+fn a_price_without_net_and_gross_is_refused() {
+    let mut event = event(&json!({ "price_list": "B2C", "currency": "EUR", "items": [
+        { "sku": "A" },
+        { "sku": "B", "net": null, "gross": null },
+        { "sku": "C", "gross": "1.00", "sale": { "from": "2026-11-22T06:30:00Z" } },
+        { "sku": "D", "gross": "1.00", "sale": { "net": "0.50" } },
+    ]}));
+    event["type"] = json!(PriceChanged::TYPE);
+    let reading = taken(&event);
+    let found: Vec<_> = reading
+        .violations
+        .iter()
+        .map(|v| (v.pointer.as_str(), v.code.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("/data/items/0", "event.price_missing"),
+            ("/data/items/1", "event.price_missing"),
+            ("/data/items/2/sale", "event.price_missing"),
+        ]
+    );
+}
+
+#[test]
+fn a_time_that_cannot_be_written_is_refused_and_not_a_panic() {
+    for time in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+        let mut event = stock_of(&json!([{ "sku": "A", "quantity": "1" }]));
+        event["time"] = json!(time);
+        assert_eq!(
+            refusal(&event),
+            ("/time".into(), "event.member_invalid".into())
+        );
+    }
+}
+
+#[test]
 fn a_sku_twice_is_refused_at_both_places() {
     let reading = taken(&stock_of(&json!([
         { "sku": "A", "quantity": "1" }, { "sku": "B", "quantity": "1" }, { "sku": "A", "quantity": "2" },

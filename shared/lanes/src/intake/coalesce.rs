@@ -1,9 +1,8 @@
 //! Many arrivals of one key become one: the last.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use storelink_model::{Sku, Timestamp};
+use storelink_model::Timestamp;
 
 use super::event::IntakeEvent;
 use crate::kind::{LaneKind, Level, LevelKey};
@@ -23,55 +22,74 @@ pub(crate) struct Winner<K: LaneKind> {
 
 impl<K: LaneKind> Winner<K> {
     pub(crate) fn level(&self) -> Level<K::Value> {
-        Level { value: self.value.clone(), version: self.stamp.version, time: self.time }
+        Level {
+            value: self.value.clone(),
+            version: self.stamp.version,
+            time: self.time,
+        }
     }
 }
 
-/// Takes the arrivals out of the events. Of two with one revision and different values the later
-/// event is noted as being in conflict.
+/// Takes the arrivals out of the events and gives the last of each key, in the order of the keys, so
+/// that replicas which store the same keys lock them in the same order. Of two with one revision and
+/// different values the later event is noted as being in conflict.
 pub(crate) fn coalesce<K: LaneKind>(
     events: &mut [IntakeEvent<K::Source, K::Value>],
 ) -> Vec<Winner<K>> {
-    let mut winners: Vec<Winner<K>> = Vec::new();
-    let mut places: HashMap<LevelKey<K::Source>, usize> = HashMap::new();
-    let mut conflicts: Vec<(usize, Sku)> = Vec::new();
+    let mut arrived = take_arrivals::<K>(events);
+    // Stable: of one key they stay in the order of the events.
+    arrived.sort_by(|one, other| place(&one.key).cmp(&place(&other.key)));
+    let mut winners: Vec<Winner<K>> = Vec::with_capacity(arrived.len());
+    for winner in arrived {
+        let known = match winners.last_mut() {
+            Some(known) if known.key == winner.key => known,
+            _ => {
+                winners.push(winner);
+                continue;
+            }
+        };
+        match compare(known.stamp, winner.stamp, known.value == winner.value) {
+            Ok(Verdict::Newer) => *known = winner,
+            Ok(Verdict::Conflict) => {
+                if let Some(event) = events.get_mut(winner.event) {
+                    event.conflict(&winner.key.sku);
+                }
+            }
+            // Values of another order were refused before.
+            Ok(Verdict::Same | Verdict::Older) | Err(_) => {}
+        }
+    }
+    winners
+}
+
+fn take_arrivals<K: LaneKind>(events: &mut [IntakeEvent<K::Source, K::Value>]) -> Vec<Winner<K>> {
+    let mut arrived = Vec::new();
     for (index, event) in events.iter_mut().enumerate() {
         let trace: Option<Arc<str>> = event.traceparent.as_deref().map(Into::into);
-        let Some(taken) = &mut event.taken else { continue };
+        let Some(taken) = &mut event.taken else {
+            continue;
+        };
         for arrival in std::mem::take(&mut taken.arrivals) {
             let key = LevelKey {
                 tenant: taken.tenant.clone(),
                 source: taken.source.clone(),
                 sku: arrival.sku,
             };
-            let winner = Winner {
-                key: key.clone(),
+            arrived.push(Winner {
+                key,
                 stamp: arrival.stamp,
                 value: arrival.value,
                 time: taken.time,
                 trace: trace.clone(),
                 event: index,
-            };
-            let Some(known) = places.get(&key).and_then(|place| winners.get_mut(*place)) else {
-                places.insert(key, winners.len());
-                winners.push(winner);
-                continue;
-            };
-            match compare(known.stamp, winner.stamp, known.value == winner.value) {
-                Ok(Verdict::Newer) => *known = winner,
-                Ok(Verdict::Same | Verdict::Older) => {}
-                Ok(Verdict::Conflict) => conflicts.push((index, winner.key.sku)),
-                // Values of another order were refused before.
-                Err(_) => {}
-            }
+            });
         }
     }
-    for (index, sku) in conflicts {
-        if let Some(event) = events.get_mut(index) {
-            event.conflict(&sku);
-        }
-    }
-    winners
+    arrived
+}
+
+fn place<S: AsRef<str>>(key: &LevelKey<S>) -> (&str, &str, &str) {
+    (key.tenant.as_str(), key.source.as_ref(), key.sku.as_str())
 }
 
 #[cfg(test)]
@@ -96,28 +114,48 @@ mod tests {
             },
         });
         let payload = event.to_string();
-        read::<Stock>("erp.acme.stock.changed", payload.as_bytes(), sequence, time.parse().unwrap())
+        read::<Stock>(
+            "erp.acme.stock.changed",
+            payload.as_bytes(),
+            sequence,
+            time.parse().unwrap(),
+        )
     }
 
     fn values(winners: &[Winner<Stock>]) -> Vec<(String, String, usize)> {
         let text = |winner: &Winner<Stock>| {
-            (winner.key.sku.to_string(), winner.value.to_string(), winner.event)
+            (
+                winner.key.sku.to_string(),
+                winner.value.to_string(),
+                winner.event,
+            )
         };
         winners.iter().map(text).collect()
     }
 
     #[test]
     fn the_newest_version_wins_whatever_the_order_of_arrival() {
-        let mut events =
-            [event(1, "A", "5", 3), event(2, "A", "4", 2), event(3, "B", "1", 1), event(4, "A", "6", 4)];
+        let mut events = [
+            event(1, "A", "5", 3),
+            event(2, "A", "4", 2),
+            event(3, "B", "1", 1),
+            event(4, "A", "6", 4),
+        ];
         let winners = coalesce::<Stock>(&mut events);
-        assert_eq!(values(&winners), [("A".into(), "6".into(), 3), ("B".into(), "1".into(), 2)]);
+        assert_eq!(
+            values(&winners),
+            [("A".into(), "6".into(), 3), ("B".into(), "1".into(), 2)]
+        );
         assert!(events.iter().all(|event| event.violations.is_empty()));
     }
 
     #[test]
     fn one_revision_for_two_values_refuses_the_later() {
-        let mut events = [event(1, "A", "5", 3), event(2, "A", "5", 3), event(3, "A", "6", 3)];
+        let mut events = [
+            event(1, "A", "5", 3),
+            event(2, "A", "5", 3),
+            event(3, "A", "6", 3),
+        ];
         let winners = coalesce::<Stock>(&mut events);
         assert_eq!(values(&winners), [("A".into(), "5".into(), 0)]);
         assert!(events[1].violations.is_empty());

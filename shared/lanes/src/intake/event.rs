@@ -64,7 +64,11 @@ impl<S, V> IntakeEvent<S, V> {
     /// Notes that another value has the same revision.
     pub(crate) fn conflict(&mut self, sku: &Sku) {
         let detail = format!("{sku}: another value was published with the same revision");
-        self.violations.push(Violation::new("/data/items", "event.revision_conflict", detail));
+        self.violations.push(Violation::new(
+            "/data/items",
+            "event.revision_conflict",
+            detail,
+        ));
         self.accepted = self.accepted.saturating_sub(1);
     }
 
@@ -74,7 +78,11 @@ impl<S, V> IntakeEvent<S, V> {
         let orders = self.taken.iter().flat_map(|taken| &taken.arrivals);
         let mut orders = orders.map(|arrival| arrival.stamp.version.order());
         let first = orders.next()?;
-        Some(if orders.any(|order| order != first) { VersionOrder::Revision } else { first })
+        Some(if orders.any(|order| order != first) {
+            VersionOrder::Revision
+        } else {
+            first
+        })
     }
 }
 
@@ -98,7 +106,12 @@ pub(crate) fn read<K: LaneKind>(
     now: Timestamp,
 ) -> IntakeEvent<K::Source, K::Value> {
     let Some(tenant) = tenant_of(message_subject) else {
-        return IntakeEvent::refused(whole(None, "", "event.subject", "the subject names no tenant"));
+        return IntakeEvent::refused(whole(
+            None,
+            "",
+            "event.subject",
+            "the subject names no tenant",
+        ));
     };
     let reading = match erp::read(&tenant, payload) {
         Ok(reading) => reading,
@@ -119,7 +132,11 @@ pub(crate) fn read<K: LaneKind>(
             None => Some(by_time),
         };
         if let Some(version) = version {
-            arrivals.push(Arrival { sku, stamp: Stamp { version, sequence }, value });
+            arrivals.push(Arrival {
+                sku,
+                stamp: Stamp { version, sequence },
+                value,
+            });
         }
     }
     if late && arrivals.is_empty() {
@@ -127,7 +144,12 @@ pub(crate) fn read<K: LaneKind>(
         violations.push(Violation::new("/time", "event.time_in_future", detail));
     }
     let accepted = arrivals.len();
-    let taken = Taken { tenant, source: changes.source, time: reading.time, arrivals };
+    let taken = Taken {
+        tenant,
+        source: changes.source,
+        time: reading.time,
+        arrivals,
+    };
     IntakeEvent {
         id: Some(reading.id),
         traceparent: reading.traceparent,
@@ -138,12 +160,17 @@ pub(crate) fn read<K: LaneKind>(
 }
 
 fn whole(id: Option<String>, pointer: &str, code: &str, detail: &str) -> Refused {
-    Refused { event_id: id, violations: vec![Violation::new(pointer, code, detail)] }
+    Refused {
+        event_id: id,
+        violations: vec![Violation::new(pointer, code, detail)],
+    }
 }
 
 /// `erp.<tenant>.…`
 fn tenant_of(message_subject: &str) -> Option<TenantId> {
-    subject::text(message_subject.split('.').nth(1)?)?.parse().ok()
+    subject::text(message_subject.split('.').nth(1)?)?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -155,18 +182,30 @@ mod tests {
 
     const NOW: &str = "2026-11-22T06:30:00Z";
 
-    fn event(time: &str, items: &Value) -> IntakeEvent<storelink_model::WarehouseCode, storelink_model::Quantity> {
+    fn event(
+        time: &str,
+        items: &Value,
+    ) -> IntakeEvent<storelink_model::WarehouseCode, storelink_model::Quantity> {
         let event = json!({
             "specversion": "1.0", "id": "e-1", "source": "/erp", "tenant": "acme", "time": time,
             "type": "storelink.stock.changed.v1", "datacontenttype": "application/json",
             "data": { "warehouse": "main", "items": items },
         });
         let payload = event.to_string();
-        read::<Stock>("erp.acme.stock.changed", payload.as_bytes(), 9, NOW.parse().unwrap())
+        read::<Stock>(
+            "erp.acme.stock.changed",
+            payload.as_bytes(),
+            9,
+            NOW.parse().unwrap(),
+        )
     }
 
     fn codes<S, V>(event: &IntakeEvent<S, V>) -> Vec<&str> {
-        event.violations.iter().map(|violation| violation.code.as_str()).collect()
+        event
+            .violations
+            .iter()
+            .map(|violation| violation.code.as_str())
+            .collect()
     }
 
     #[test]
@@ -176,7 +215,13 @@ mod tests {
             &json!([{ "sku": "A", "quantity": "1", "revision": 7 }, { "sku": "B", "quantity": "2" }]),
         );
         let arrivals = &event.taken.as_ref().unwrap().arrivals;
-        assert_eq!(arrivals[0].stamp, Stamp { version: Version::Revision(7), sequence: 9 });
+        assert_eq!(
+            arrivals[0].stamp,
+            Stamp {
+                version: Version::Revision(7),
+                sequence: 9
+            }
+        );
         assert_eq!(arrivals[1].stamp.version, Version::at(NOW.parse().unwrap()));
         assert_eq!(event.order(), Some(VersionOrder::Revision));
     }
@@ -194,13 +239,22 @@ mod tests {
 
     #[test]
     fn a_time_in_the_future_is_refused_where_it_decides() {
-        let late = event("2026-11-22T06:31:01Z", &json!([{ "sku": "A", "quantity": "1" }]));
+        let late = event(
+            "2026-11-22T06:31:01Z",
+            &json!([{ "sku": "A", "quantity": "1" }]),
+        );
         assert_eq!(codes(&late), ["event.time_in_future"]);
         assert!(late.taken.unwrap().arrivals.is_empty());
-        let soon = event("2026-11-22T06:31:00Z", &json!([{ "sku": "A", "quantity": "1" }]));
+        let soon = event(
+            "2026-11-22T06:31:00Z",
+            &json!([{ "sku": "A", "quantity": "1" }]),
+        );
         assert_eq!(codes(&soon), Vec::<&str>::new());
         let revision = json!([{ "sku": "A", "quantity": "1", "revision": 1 }]);
-        assert_eq!(codes(&event("2027-01-01T00:00:00Z", &revision)), Vec::<&str>::new());
+        assert_eq!(
+            codes(&event("2027-01-01T00:00:00Z", &revision)),
+            Vec::<&str>::new()
+        );
     }
 
     #[test]
@@ -211,8 +265,15 @@ mod tests {
             "data": { "price_list": "B2C", "currency": "EUR", "items": [{ "sku": "A", "gross": "1" }] },
         });
         let payload = price.to_string();
-        let event =
-            read::<Stock>("erp.acme.stock.changed", payload.as_bytes(), 1, NOW.parse().unwrap());
-        assert_eq!((event.id.as_deref(), codes(&event)), (Some("e-2"), vec!["event.type"]));
+        let event = read::<Stock>(
+            "erp.acme.stock.changed",
+            payload.as_bytes(),
+            1,
+            NOW.parse().unwrap(),
+        );
+        assert_eq!(
+            (event.id.as_deref(), codes(&event)),
+            (Some("e-2"), vec!["event.type"])
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! The last value of each key in SQL.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use storelink_model::{Timestamp, Version};
-use storelink_persistence::{Arg, Database, DbError, Row, args};
+use storelink_persistence::{Arg, Backend, Database, DbError, Row, args};
 
 use super::coalesce::Winner;
 use super::sources::{from_text, to_text};
@@ -20,10 +20,17 @@ pub(crate) struct MirrorRow<K: LaneKind> {
 }
 
 /// The mirror of one kind.
-#[derive(Debug)]
 pub(crate) struct Mirror<K> {
     db: Database,
     kind: PhantomData<fn() -> K>,
+}
+
+/// What is committed of a key.
+enum Committed<K: LaneKind> {
+    /// The winner's own value.
+    Own,
+    /// What was there before; none when it cannot be read.
+    Kept(Option<MirrorRow<K>>),
 }
 
 /// What became of the values of a batch.
@@ -36,63 +43,107 @@ pub(crate) struct Stored<K: LaneKind> {
     pub(crate) changed: usize,
 }
 
+impl<K: LaneKind> Stored<K> {
+    fn new(winners: &[Winner<K>], committed: Vec<Committed<K>>, changed: usize) -> Self {
+        let mut stored = Self {
+            rows: Vec::with_capacity(winners.len()),
+            conflicts: Vec::new(),
+            changed,
+        };
+        for (place, (winner, committed)) in winners.iter().zip(committed).enumerate() {
+            match committed {
+                Committed::Own => {
+                    let key = winner.key.clone();
+                    let sequence = winner.stamp.sequence;
+                    stored.rows.push((
+                        place,
+                        MirrorRow {
+                            key,
+                            level: winner.level(),
+                            sequence,
+                        },
+                    ));
+                }
+                Committed::Kept(Some(row)) => {
+                    let stamp = Stamp {
+                        version: row.level.version,
+                        sequence: row.sequence,
+                    };
+                    let same = row.level.value == winner.value;
+                    if compare(stamp, winner.stamp, same) == Ok(Verdict::Conflict) {
+                        stored.conflicts.push(place);
+                    }
+                    stored.rows.push((place, row));
+                }
+                Committed::Kept(None) => {}
+            }
+        }
+        stored
+    }
+}
+
 impl<K: LaneKind> Mirror<K> {
     pub(crate) fn new(db: Database) -> Self {
-        Self { db, kind: PhantomData }
+        Self {
+            db,
+            kind: PhantomData,
+        }
     }
 
     /// Stores the values that are later than what is stored, all in one transaction.
     pub(crate) async fn store(&self, winners: &[Winner<K>]) -> Result<Stored<K>, DbError> {
-        let mut transaction = self.db.begin().await?;
-        let changed = transaction
-            .fetch_values(
-                "INSERT INTO levels \
-                 (tenant, source, sku, value, version_order, version, sequence, happened) VALUES",
-                "ON CONFLICT (tenant, source, sku) DO UPDATE SET value = excluded.value, \
-                 version_order = excluded.version_order, version = excluded.version, \
-                 sequence = excluded.sequence, happened = excluded.happened \
-                 WHERE excluded.version > levels.version \
-                 OR (excluded.version = levels.version AND excluded.version_order = 'time' \
-                 AND excluded.sequence > levels.sequence) \
-                 RETURNING tenant, source, sku",
-                winners.iter().map(to_row).collect(),
-            )
-            .await?;
-        let changed: HashSet<(String, String, String)> =
-            changed.iter().map(texts).collect::<Result<_, _>>()?;
-        let kept: Vec<Vec<Arg>> = winners
+        let places: HashMap<(&str, &str, &str), usize> = winners
             .iter()
-            .filter(|winner| !changed.contains(&key_texts(&winner.key)))
-            .map(|winner| key_args(&winner.key))
+            .enumerate()
+            .map(|(place, winner)| (texts_of(&winner.key), place))
             .collect();
-        let kept = transaction.fetch_values(SELECT_SOME.0, SELECT_SOME.1, kept).await?;
-        transaction.commit().await?;
-
-        let mut committed = HashMap::new();
-        for row in &kept {
-            committed.insert(texts(row)?, from_row::<K>(row)?);
-        }
-        let mut stored = Stored { rows: Vec::new(), conflicts: Vec::new(), changed: changed.len() };
-        for (place, winner) in winners.iter().enumerate() {
-            let Some(row) = committed.remove(&key_texts(&winner.key)) else {
-                let row = MirrorRow {
-                    key: winner.key.clone(),
-                    level: winner.level(),
-                    sequence: winner.stamp.sequence,
-                };
-                stored.rows.push((place, row));
-                continue;
-            };
-            if let Some(row) = row {
-                let stamp = Stamp { version: row.level.version, sequence: row.sequence };
-                let same = row.level.value == winner.value;
-                if compare(stamp, winner.stamp, same) == Ok(Verdict::Conflict) {
-                    stored.conflicts.push(place);
+        let place_of = |row: &Row| {
+            let (tenant, source, sku) = texts(row)?;
+            Ok::<_, DbError>(
+                places
+                    .get(&(tenant.as_str(), source.as_str(), sku.as_str()))
+                    .copied(),
+            )
+        };
+        let together = self.rows_per_statement();
+        let mut committed: Vec<Committed<K>> =
+            winners.iter().map(|_| Committed::Kept(None)).collect();
+        let mut changed = 0;
+        let mut transaction = self.db.begin().await?;
+        for some in winners.chunks(together) {
+            let rows = some.iter().map(to_row).collect();
+            for row in transaction.fetch_values(UPSERT.0, UPSERT.1, rows).await? {
+                if let Some(place) = place_of(&row)?.and_then(|place| committed.get_mut(place)) {
+                    *place = Committed::Own;
+                    changed += 1;
                 }
-                stored.rows.push((place, row));
             }
         }
-        Ok(stored)
+        let kept: Vec<Vec<Arg>> = winners
+            .iter()
+            .zip(&committed)
+            .filter(|(_, committed)| matches!(committed, Committed::Kept(_)))
+            .map(|(winner, _)| key_args(&winner.key))
+            .collect();
+        for some in kept.chunks(together) {
+            let rows = transaction.fetch_values(SELECT_SOME.0, SELECT_SOME.1, some.to_vec());
+            for row in rows.await? {
+                if let Some(place) = place_of(&row)?.and_then(|place| committed.get_mut(place)) {
+                    *place = Committed::Kept(from_row::<K>(&row)?);
+                }
+            }
+        }
+        transaction.commit().await?;
+        Ok(Stored::new(winners, committed, changed))
+    }
+
+    /// SQLite's driver looks each placeholder up among all of its statement, so long statements cost
+    /// it by the square; PostgreSQL pays for each exchange.
+    fn rows_per_statement(&self) -> usize {
+        match self.db.backend() {
+            Backend::Sqlite => 32,
+            Backend::Postgres => 500,
+        }
     }
 
     /// The committed row of a key.
@@ -100,8 +151,10 @@ impl<K: LaneKind> Mirror<K> {
         &self,
         key: &LevelKey<K::Source>,
     ) -> Result<Option<MirrorRow<K>>, DbError> {
-        let rows =
-            self.db.fetch_values(SELECT_SOME.0, SELECT_SOME.1, vec![key_args(key)]).await?;
+        let rows = self
+            .db
+            .fetch_values(SELECT_SOME.0, SELECT_SOME.1, vec![key_args(key)])
+            .await?;
         rows.first().map_or(Ok(None), from_row::<K>)
     }
 
@@ -130,6 +183,18 @@ impl<K: LaneKind> Mirror<K> {
     }
 }
 
+const UPSERT: (&str, &str) = (
+    "INSERT INTO levels \
+     (tenant, source, sku, value, version_order, version, sequence, happened) VALUES",
+    "ON CONFLICT (tenant, source, sku) DO UPDATE SET value = excluded.value, \
+     version_order = excluded.version_order, version = excluded.version, \
+     sequence = excluded.sequence, happened = excluded.happened \
+     WHERE excluded.version > levels.version \
+     OR (excluded.version = levels.version AND excluded.version_order = 'time' \
+     AND excluded.sequence > levels.sequence) \
+     RETURNING tenant, source, sku",
+);
+
 const SELECT_SOME: (&str, &str) = (
     "WITH wanted (tenant, source, sku) AS (VALUES",
     ") SELECT l.tenant, l.source, l.sku, l.value, l.version_order, l.version, l.sequence, \
@@ -156,10 +221,19 @@ fn to_row<K: LaneKind>(winner: &Winner<K>) -> Vec<Arg> {
 fn from_row<K: LaneKind>(row: &Row) -> Result<Option<MirrorRow<K>>, DbError> {
     let (tenant, source, sku) = texts(row)?;
     let (Ok(tenant), Ok(source), Ok(sku)) = (tenant.parse(), source.parse(), sku.parse()) else {
-        tracing::error!(tenant, source, sku, "a stored level has a key that cannot be read");
+        tracing::error!(
+            tenant,
+            source,
+            sku,
+            "a stored level has a key that cannot be read"
+        );
         return Ok(None);
     };
-    let key = LevelKey { tenant, source, sku };
+    let key = LevelKey {
+        tenant,
+        source,
+        sku,
+    };
     let Some(value) = K::value_from_text(&row.text("value")?) else {
         tracing::error!(?key, "a stored level has a value that cannot be read");
         return Ok(None);
@@ -180,9 +254,8 @@ fn texts(row: &Row) -> Result<(String, String, String), DbError> {
     Ok((row.text("tenant")?, row.text("source")?, row.text("sku")?))
 }
 
-fn key_texts<S: AsRef<str>>(key: &LevelKey<S>) -> (String, String, String) {
-    let source = key.source.as_ref().to_owned();
-    (key.tenant.as_str().to_owned(), source, key.sku.as_str().to_owned())
+fn texts_of<S: AsRef<str>>(key: &LevelKey<S>) -> (&str, &str, &str) {
+    (key.tenant.as_str(), key.source.as_ref(), key.sku.as_str())
 }
 
 fn key_args<S: AsRef<str>>(key: &LevelKey<S>) -> Vec<Arg> {

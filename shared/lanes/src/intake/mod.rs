@@ -12,6 +12,7 @@ mod value_stream;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use storelink_bus::{Bus, Outcome, WorkItem, WorkLoop, WorkLoopError};
 use storelink_model::Timestamp;
@@ -30,6 +31,8 @@ pub(crate) use value_stream::{Outgoing, ValueStream};
 
 /// Events taken at once: what is there, not what is waited for.
 const BATCH: usize = 500;
+/// Pause before events are tried again that the database or the broker did not take.
+const AFTER_OUTAGE: Duration = Duration::from_secs(2);
 
 /// Reads the ERP's events of one kind.
 pub(crate) struct Intake<K: LaneKind> {
@@ -51,6 +54,18 @@ enum IntakeError {
     Stream(#[from] ValueStreamError),
 }
 
+impl IntakeError {
+    /// Whether the same events may be taken later. Everything about the broker passes.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(error) | Self::Stream(ValueStreamError::Database(error)) => {
+                error.is_transient()
+            }
+            Self::Stream(_) => true,
+        }
+    }
+}
+
 impl<K: LaneKind> Intake<K> {
     pub(crate) fn new(
         bus: Bus,
@@ -58,7 +73,13 @@ impl<K: LaneKind> Intake<K> {
         stream: Arc<ValueStream<K>>,
         metrics: LaneMetrics,
     ) -> Self {
-        Self { bus, db, stream, sources: SourceOrders::default(), metrics }
+        Self {
+            bus,
+            db,
+            stream,
+            sources: SourceOrders::default(),
+            metrics,
+        }
     }
 
     /// Works until cancelled.
@@ -80,17 +101,35 @@ impl<K: LaneKind> Intake<K> {
         let mut spans = Vec::new();
         let mut events: Vec<Event<K>> = Vec::with_capacity(items.len());
         for item in &items {
-            let mut event =
-                event::read::<K>(item.subject(), item.payload(), item.sequence(), now);
+            let mut event = event::read::<K>(item.subject(), item.payload(), item.sequence(), now);
             join_trace(item, &mut event, &mut spans);
             events.push(event);
         }
         if let Err(error) = self.apply(&mut events).await {
-            tracing::warn!(%error, events = items.len(), "events are tried again");
-            return vec![Outcome::retry(error); items.len()];
+            return self.not_applied(items, &error).await;
         }
-        let outcomes = items.iter().zip(&events).map(|(item, event)| self.answer(item, event));
+        let outcomes = items
+            .iter()
+            .zip(&events)
+            .map(|(item, event)| self.answer(item, event));
         futures::future::join_all(outcomes).await
+    }
+
+    /// An outage is not the events' fault: no growing pauses, so that they go on soon after it. What
+    /// the database refuses is found by taking the events one by one, and kept for a person.
+    async fn not_applied(&self, items: Vec<WorkItem>, error: &IntakeError) -> Vec<Outcome> {
+        tracing::warn!(%error, events = items.len(), "events were not taken");
+        if error.is_transient() {
+            return vec![Outcome::retry_after(AFTER_OUTAGE, error); items.len()];
+        }
+        if items.len() == 1 {
+            return vec![Outcome::park("event.not_stored", error.to_string())];
+        }
+        let mut outcomes = Vec::with_capacity(items.len());
+        for item in items {
+            outcomes.extend(Box::pin(self.take(vec![item])).await);
+        }
+        outcomes
     }
 
     async fn apply(&self, events: &mut [Event<K>]) -> Result<(), IntakeError> {
@@ -143,7 +182,9 @@ impl<K: LaneKind> Intake<K> {
 
     /// What becomes of the message: with violations it is told and kept for a person.
     async fn answer(&self, item: &WorkItem, event: &Event<K>) -> Outcome {
-        let Some(first) = event.violations.first() else { return Outcome::Done };
+        let Some(first) = event.violations.first() else {
+            return Outcome::Done;
+        };
         let told = rejection::tell(
             &self.bus,
             K::names().service,
@@ -169,7 +210,9 @@ impl<K: LaneKind> Intake<K> {
 /// begins here: a trace per stock change would cost more than the change.
 fn join_trace<S, V>(item: &WorkItem, event: &mut IntakeEvent<S, V>, spans: &mut Vec<Span>) {
     let header = item.trace().map(|trace| trace.traceparent().to_owned());
-    let Some(parent) = header.or(event.traceparent.take()) else { return };
+    let Some(parent) = header.or(event.traceparent.take()) else {
+        return;
+    };
     let span = tracing::info_span!("intake", subject = item.subject());
     trace_context::parent_from(&span, &parent);
     let own = span.in_scope(trace_context::traceparent);

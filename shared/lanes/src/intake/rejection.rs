@@ -17,7 +17,10 @@ pub(crate) async fn tell(
     partly_accepted: bool,
     violations: &[Violation],
 ) -> Result<(), PublishError> {
-    let Some(tenant) = item.token(1).and_then(|token| token.parse::<TenantId>().ok()) else {
+    let Some(tenant) = item
+        .token(1)
+        .and_then(|token| token.parse::<TenantId>().ok())
+    else {
         return Ok(());
     };
     let rejected = EventRejected {

@@ -22,7 +22,10 @@ impl SourceOrders {
     ) -> Result<HashMap<Key, VersionOrder>, DbError> {
         let unknown: Vec<_> = {
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            suggested.iter().filter(|(key, _)| !known.contains_key(*key)).collect()
+            suggested
+                .iter()
+                .filter(|(key, _)| !known.contains_key(*key))
+                .collect()
         };
         if !unknown.is_empty() {
             let now = Timestamp::now().micros();
@@ -35,9 +38,9 @@ impl SourceOrders {
                 rows.collect(),
             )
             .await?;
-            let rows = unknown.iter().map(|((tenant, source), _)| {
-                args![tenant.as_str(), source.as_str()]
-            });
+            let rows = unknown
+                .iter()
+                .map(|((tenant, source), _)| args![tenant.as_str(), source.as_str()]);
             let rows = db
                 .fetch_values(
                     "WITH wanted (tenant, source) AS (VALUES",
@@ -48,7 +51,9 @@ impl SourceOrders {
                 .await?;
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             for row in rows {
-                let Ok(tenant) = row.text("tenant")?.parse() else { continue };
+                let Ok(tenant) = row.text("tenant")?.parse() else {
+                    continue;
+                };
                 let order = from_text(&row.text("version_order")?);
                 known.insert((tenant, row.text("source")?), order);
             }
@@ -70,5 +75,9 @@ pub(crate) fn to_text(order: VersionOrder) -> &'static str {
 }
 
 pub(crate) fn from_text(text: &str) -> VersionOrder {
-    if text == "time" { VersionOrder::Time } else { VersionOrder::Revision }
+    if text == "time" {
+        VersionOrder::Time
+    } else {
+        VersionOrder::Revision
+    }
 }

@@ -1,11 +1,13 @@
 //! Writes committed values to the last-value stream, so that no older one ever replaces a newer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use storelink_bus::{Bus, Publication, PublishError, TraceContext};
 use storelink_model::Timestamp;
 use storelink_persistence::DbError;
+use uuid::Uuid;
 
 use super::mirror::{Mirror, MirrorRow};
 use crate::kind::{LaneKind, Level, LevelKey};
@@ -38,6 +40,23 @@ pub(crate) struct ValueStream<K: LaneKind> {
     bus: Bus,
     mirror: Mirror<K>,
     levels: Levels<K>,
+    ids: MessageIds,
+}
+
+/// Message ids that no other process uses, made without asking the system for chance each time.
+struct MessageIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl MessageIds {
+    fn next(&self) -> String {
+        format!(
+            "{}-{}",
+            self.process,
+            self.next.fetch_add(1, Ordering::Relaxed)
+        )
+    }
 }
 
 /// A committed value on its way.
@@ -48,7 +67,15 @@ pub(crate) struct Outgoing<K: LaneKind> {
 
 impl<K: LaneKind> ValueStream<K> {
     pub(crate) fn new(bus: Bus, mirror: Mirror<K>, levels: Levels<K>) -> Self {
-        Self { bus, mirror, levels }
+        let process = Uuid::now_v7().simple().to_string();
+        let next = AtomicU64::new(0);
+        let ids = MessageIds { process, next };
+        Self {
+            bus,
+            mirror,
+            levels,
+            ids,
+        }
     }
 
     pub(crate) fn mirror(&self) -> &Mirror<K> {
@@ -73,7 +100,7 @@ impl<K: LaneKind> ValueStream<K> {
                 Some(cell) => cell.sequence,
                 None => 0,
             };
-            window.push(publication::<K>(&value, expected)).await;
+            window.push(self.publication(&value, expected)).await;
             sent.push(value);
         }
         let results = window.settle().await;
@@ -83,7 +110,8 @@ impl<K: LaneKind> ValueStream<K> {
             match result {
                 Ok(published) => {
                     let Outgoing { row, trace } = value;
-                    self.levels.apply(&row.key, row.level, published.sequence, trace, now);
+                    self.levels
+                        .apply(&row.key, row.level, published.sequence, trace, now);
                 }
                 Err(PublishError::WrongLastSequence { .. }) => self.contest(value).await?,
                 Err(error) => return Err(error.into()),
@@ -106,14 +134,16 @@ impl<K: LaneKind> ValueStream<K> {
                 && !is_later(&value.row.level, &level)
             {
                 let now = Timestamp::now();
-                self.levels.apply(&value.row.key, level, sequence, None, now);
+                self.levels
+                    .apply(&value.row.key, level, sequence, None, now);
                 return Ok(());
             }
-            match self.bus.publish(publication::<K>(&value, expected)).await {
+            match self.bus.publish(self.publication(&value, expected)).await {
                 Ok(published) => {
                     let Outgoing { row, trace } = value;
                     let now = Timestamp::now();
-                    self.levels.apply(&row.key, row.level, published.sequence, trace, now);
+                    self.levels
+                        .apply(&row.key, row.level, published.sequence, trace, now);
                     return Ok(());
                 }
                 Err(PublishError::WrongLastSequence { .. }) => {}
@@ -123,12 +153,34 @@ impl<K: LaneKind> ValueStream<K> {
         Err(ValueStreamError::Contested(subject))
     }
 
+    fn publication(&self, value: &Outgoing<K>, expected: u64) -> Publication {
+        let key: &LevelKey<K::Source> = &value.row.key;
+        let publication = Publication::new(K::subject(key), K::encode(key, &value.row.level))
+            .message_id(self.ids.next())
+            .expect_last_subject_sequence(expected);
+        let trace = value
+            .trace
+            .as_deref()
+            .and_then(|trace| TraceContext::new(trace, None));
+        match trace {
+            Some(trace) => publication.trace(&trace),
+            None => publication,
+        }
+    }
+
     async fn held(
         &self,
         subject: &str,
     ) -> Result<Option<(Level<K::Value>, u64)>, ValueStreamError> {
-        let failed = |text: String| ValueStreamError::Read { subject: subject.to_owned(), text };
-        let stream = self.bus.jetstream().get_stream_no_info(K::names().values).await;
+        let failed = |text: String| ValueStreamError::Read {
+            subject: subject.to_owned(),
+            text,
+        };
+        let stream = self
+            .bus
+            .jetstream()
+            .get_stream_no_info(K::names().values)
+            .await;
         let stream = stream.map_err(|error| failed(error.to_string()))?;
         match stream.direct_get_last_for_subject(subject).await {
             Ok(message) => match K::decode(&message.payload) {
@@ -148,16 +200,5 @@ fn is_later<V: PartialEq>(committed: &Level<V>, held: &Level<V>) -> bool {
         Ok(std::cmp::Ordering::Greater) | Err(_) => true,
         Ok(std::cmp::Ordering::Equal) => committed.value != held.value,
         Ok(std::cmp::Ordering::Less) => false,
-    }
-}
-
-fn publication<K: LaneKind>(value: &Outgoing<K>, expected: u64) -> Publication {
-    let key: &LevelKey<K::Source> = &value.row.key;
-    let publication = Publication::new(K::subject(key), K::encode(key, &value.row.level))
-        .expect_last_subject_sequence(expected);
-    let trace = value.trace.as_deref().and_then(|trace| TraceContext::new(trace, None));
-    match trace {
-        Some(trace) => publication.trace(&trace),
-        None => publication,
     }
 }

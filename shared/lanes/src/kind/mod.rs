@@ -36,6 +36,8 @@ pub struct Names {
     pub intake: ConsumerSpec,
     /// The stream that keeps the last value of each key.
     pub values: &'static str,
+    /// The durable consumer of orders, where an order changes what a store shows.
+    pub orders: Option<ConsumerSpec>,
 }
 
 /// One value of the ERP with its place among the values of its key.
@@ -83,14 +85,25 @@ pub struct Unpublishable {
 impl Unpublishable {
     /// Waits for the ERP: shown where somebody asks, but nobody is called.
     pub(crate) fn waits(code: &'static str, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), parks: false }
+        Self {
+            code,
+            text: text.into(),
+            parks: false,
+        }
     }
 
     /// Needs a person.
     pub(crate) fn parks(code: &'static str, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), parks: true }
+        Self {
+            code,
+            text: text.into(),
+            parks: true,
+        }
     }
 }
+
+/// A key and its level, as they are read from the last-value stream.
+pub type Decoded<S, V> = (LevelKey<S>, Level<V>);
 
 /// What a store should show: a value, nothing at all because nothing is chosen, or why not.
 pub type WantedResult<W> = Result<Option<W>, Unpublishable>;
@@ -120,9 +133,7 @@ pub trait LaneKind: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the bytes are something else.
-    fn decode(
-        bytes: &[u8],
-    ) -> Result<(LevelKey<Self::Source>, Level<Self::Value>), serde_json::Error>;
+    fn decode(bytes: &[u8]) -> Result<Decoded<Self::Source, Self::Value>, serde_json::Error>;
 
     /// A value as it stands in SQL.
     fn value_to_text(value: &Self::Value) -> String;

@@ -73,11 +73,19 @@ impl LaneKind for Price {
             switch: "prices",
             intake: PRICE_INTAKE,
             values: names::PRICES,
+            orders: None,
         }
     }
 
     fn changes(event: ErpEvent) -> Option<Changes<PriceListCode, Box<PriceValue>>> {
-        let ErpEvent::Price { price_list, currency, items } = event else { return None };
+        let ErpEvent::Price {
+            price_list,
+            currency,
+            items,
+        } = event
+        else {
+            return None;
+        };
         let items = items
             .into_iter()
             .map(|item| {
@@ -91,7 +99,10 @@ impl LaneKind for Price {
                 (item.sku, item.revision, Box::new(value))
             })
             .collect();
-        Some(Changes { source: price_list, items })
+        Some(Changes {
+            source: price_list,
+            items,
+        })
     }
 
     fn subject(key: &LevelKey<PriceListCode>) -> String {
@@ -125,7 +136,11 @@ impl LaneKind for Price {
     }
 
     fn sources(settings: &ConnectionSettings) -> Vec<PriceListCode> {
-        settings.price_list.iter().map(|choice| choice.code.clone()).collect()
+        settings
+            .price_list
+            .iter()
+            .map(|choice| choice.code.clone())
+            .collect()
     }
 
     fn blocked(listing: &Listing) -> Option<Blocked> {
@@ -138,7 +153,9 @@ impl LaneKind for Price {
         values: &[Option<&Box<PriceValue>>],
         now: Timestamp,
     ) -> WantedResult<WantedPrice> {
-        let Some(choice) = &settings.price_list else { return Ok(None) };
+        let Some(choice) = &settings.price_list else {
+            return Ok(None);
+        };
         let Some(value) = values.first().copied().flatten() else {
             let text = format!("price list {} has never reported this article", choice.code);
             return Err(Unpublishable::waits("price.never_reported", text));
@@ -146,7 +163,9 @@ impl LaneKind for Price {
         check_currency(&value.currency, profile)?;
         let form = Form {
             format: choice.format(),
-            digits: profile.currency_digits.unwrap_or_else(|| value.currency.digits()),
+            digits: profile
+                .currency_digits
+                .unwrap_or_else(|| value.currency.digits()),
             rate: value.tax_rate,
         };
         let sale = match &value.sale {
@@ -156,12 +175,23 @@ impl LaneKind for Price {
             _ => None,
         };
         let regular = form.side(value.net, value.gross, "price")?;
-        Ok(Some(WantedPrice { regular, format: form.format, sale }))
+        Ok(Some(WantedPrice {
+            regular,
+            format: form.format,
+            sale,
+        }))
     }
 
     fn next_boundary(values: &[Option<&Box<PriceValue>>], now: Timestamp) -> Option<Timestamp> {
-        let sales = values.iter().flatten().filter_map(|value| value.sale.as_ref());
-        sales.flat_map(|sale| [sale.from, sale.until]).flatten().filter(|at| *at > now).min()
+        let sales = values
+            .iter()
+            .flatten()
+            .filter_map(|value| value.sale.as_ref());
+        sales
+            .flat_map(|sale| [sale.from, sale.until])
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
     }
 
     fn value_kind() -> ValueKind {
@@ -183,10 +213,16 @@ impl LaneKind for Price {
 }
 
 fn to_write((ids, wanted): (StoreIds, WantedPrice)) -> PriceWrite {
-    let sale = wanted
-        .sale
-        .map(|sale| SalePrice { price: sale.price, from: sale.from, until: sale.until });
-    PriceWrite { ids, regular: wanted.regular, sale }
+    let sale = wanted.sale.map(|sale| SalePrice {
+        price: sale.price,
+        from: sale.from,
+        until: sale.until,
+    });
+    PriceWrite {
+        ids,
+        regular: wanted.regular,
+        sale,
+    }
 }
 
 fn check_currency(currency: &Currency, profile: &CapabilityProfile) -> Result<(), Unpublishable> {
@@ -211,7 +247,11 @@ fn wanted_sale(sale: &SaleItem, form: &Form) -> Result<WantedSale, Unpublishable
         return Err(Unpublishable::parks("price.sale_window", text));
     }
     let price = form.side(sale.net, sale.gross, "sale price")?;
-    Ok(WantedSale { price, from: sale.from, until: sale.until })
+    Ok(WantedSale {
+        price,
+        from: sale.from,
+        until: sale.until,
+    })
 }
 
 /// The form in which a connection's prices go out.

@@ -4,7 +4,7 @@ use storelink_adapter_api::{
     AdapterError, CapabilityProfile, ItemOutcome, Limits, StockWrite, StoreAccess, StoreAdapter,
     StoreIds, ValueKind,
 };
-use storelink_bus::streams::{STOCK_INTAKE, names};
+use storelink_bus::streams::{STOCK_INTAKE, STOCK_ORDERS, names};
 use storelink_events::connection::ConnectionSettings;
 use storelink_events::erp::ErpEvent;
 use storelink_events::internal::{Blocked, Listing, StockLevel, ValueVersion};
@@ -30,14 +30,22 @@ impl LaneKind for Stock {
             switch: "stock",
             intake: STOCK_INTAKE,
             values: names::STOCK,
+            orders: Some(STOCK_ORDERS),
         }
     }
 
     fn changes(event: ErpEvent) -> Option<Changes<WarehouseCode, Quantity>> {
-        let ErpEvent::Stock { warehouse, items } = event else { return None };
-        let items =
-            items.into_iter().map(|item| (item.sku, item.revision, item.quantity)).collect();
-        Some(Changes { source: warehouse, items })
+        let ErpEvent::Stock { warehouse, items } = event else {
+            return None;
+        };
+        let items = items
+            .into_iter()
+            .map(|item| (item.sku, item.revision, item.quantity))
+            .collect();
+        Some(Changes {
+            source: warehouse,
+            items,
+        })
     }
 
     fn subject(key: &LevelKey<WarehouseCode>) -> String {
@@ -63,8 +71,11 @@ impl LaneKind for Stock {
         bytes: &[u8],
     ) -> Result<(LevelKey<WarehouseCode>, Level<Quantity>), serde_json::Error> {
         let stored: StockLevel = serde_json::from_slice(bytes)?;
-        let key =
-            LevelKey { tenant: stored.tenant, source: stored.warehouse, sku: stored.sku };
+        let key = LevelKey {
+            tenant: stored.tenant,
+            source: stored.warehouse,
+            sku: stored.sku,
+        };
         let level = Level {
             value: stored.quantity,
             version: Version::from_number(stored.version.order, stored.version.number),
@@ -90,7 +101,7 @@ impl LaneKind for Stock {
     }
 
     fn sources(settings: &ConnectionSettings) -> Vec<WarehouseCode> {
-        settings.warehouses.clone()
+        distinct(settings)
     }
 
     fn blocked(listing: &Listing) -> Option<Blocked> {
@@ -107,8 +118,10 @@ impl LaneKind for Stock {
             return Ok(None);
         }
         let mut sum = Quantity::ZERO;
-        for (value, warehouse) in values.iter().zip(&settings.warehouses) {
+        for (place, value) in values.iter().enumerate() {
             let Some(value) = value else {
+                let warehouses = distinct(settings);
+                let warehouse = warehouses.get(place).map_or("", WarehouseCode::as_str);
                 let text = format!("warehouse {warehouse} has never reported this article");
                 return Err(Unpublishable::waits("stock.never_reported", text));
             };
@@ -138,14 +151,31 @@ impl LaneKind for Stock {
     ) -> Result<Vec<ItemOutcome>, AdapterError> {
         let items: Vec<StockWrite> = items
             .into_iter()
-            .map(|(ids, pieces)| StockWrite { ids, quantity: pieces_of(pieces) })
+            .map(|(ids, pieces)| StockWrite {
+                ids,
+                quantity: pieces_of(pieces),
+            })
             .collect();
         adapter.write_stock(access, &items).await
     }
 }
 
+/// A warehouse that is named twice counts once.
+fn distinct(settings: &ConnectionSettings) -> Vec<WarehouseCode> {
+    let mut distinct: Vec<WarehouseCode> = Vec::with_capacity(settings.warehouses.len());
+    for warehouse in &settings.warehouses {
+        if !distinct.contains(warehouse) {
+            distinct.push(warehouse.clone());
+        }
+    }
+    distinct
+}
+
 fn beyond() -> Unpublishable {
-    Unpublishable::parks("stock.out_of_range", "the sum of the warehouses is out of range")
+    Unpublishable::parks(
+        "stock.out_of_range",
+        "the sum of the warehouses is out of range",
+    )
 }
 
 /// A wanted number came from a quantity, so it is always one.
@@ -159,14 +189,23 @@ mod tests {
 
     fn sellable(warehouses: &[Option<&str>], reserve: &str) -> WantedResult<u32> {
         let settings = ConnectionSettings {
-            warehouses: (0..warehouses.len()).map(|n| format!("w{n}").parse().unwrap()).collect(),
+            warehouses: (0..warehouses.len())
+                .map(|n| format!("w{n}").parse().unwrap())
+                .collect(),
             reserve: reserve.parse().unwrap(),
             ..ConnectionSettings::default()
         };
-        let values: Vec<Option<Quantity>> =
-            warehouses.iter().map(|text| text.map(|text| text.parse().unwrap())).collect();
+        let values: Vec<Option<Quantity>> = warehouses
+            .iter()
+            .map(|text| text.map(|text| text.parse().unwrap()))
+            .collect();
         let values: Vec<Option<&Quantity>> = values.iter().map(Option::as_ref).collect();
-        Stock::wanted(&settings, &CapabilityProfile::default(), &values, Timestamp::now())
+        Stock::wanted(
+            &settings,
+            &CapabilityProfile::default(),
+            &values,
+            Timestamp::now(),
+        )
     }
 
     #[test]
@@ -174,6 +213,21 @@ mod tests {
         assert_eq!(sellable(&[Some("37"), Some("2.9")], "0"), Ok(Some(39)));
         assert_eq!(sellable(&[Some("1.6"), Some("1.6")], "0"), Ok(Some(3)));
         assert_eq!(sellable(&[Some("10")], "3"), Ok(Some(7)));
+    }
+
+    #[test]
+    fn a_warehouse_that_is_named_twice_counts_once() {
+        let settings = ConnectionSettings {
+            warehouses: ["main", "outlet", "main"]
+                .map(|code| code.parse().unwrap())
+                .to_vec(),
+            ..ConnectionSettings::default()
+        };
+        let sources = Stock::sources(&settings);
+        assert_eq!(
+            sources,
+            ["main", "outlet"].map(|code| code.parse().unwrap())
+        );
     }
 
     #[test]
@@ -185,7 +239,10 @@ mod tests {
     #[test]
     fn waits_for_a_warehouse_that_never_reported() {
         let refused = sellable(&[Some("5"), None], "0").unwrap_err();
-        assert_eq!((refused.code, refused.parks), ("stock.never_reported", false));
+        assert_eq!(
+            (refused.code, refused.parks),
+            ("stock.never_reported", false)
+        );
         assert!(refused.text.contains("w1"), "{}", refused.text);
     }
 
@@ -208,9 +265,15 @@ mod tests {
             version: Version::Revision(1842),
             time: Timestamp::from_micros(7),
         };
-        assert_eq!(Stock::decode(&Stock::encode(&key, &level)).unwrap(), (key.clone(), level));
+        assert_eq!(
+            Stock::decode(&Stock::encode(&key, &level)).unwrap(),
+            (key.clone(), level)
+        );
         assert_eq!(Stock::subject(&key), "stock.acme.main.A=2EB=20=2A=3E");
         let value: Quantity = "2.50".parse().unwrap();
-        assert_eq!(Stock::value_from_text(&Stock::value_to_text(&value)), Some(value));
+        assert_eq!(
+            Stock::value_from_text(&Stock::value_to_text(&value)),
+            Some(value)
+        );
     }
 }

@@ -7,6 +7,7 @@ use time::Duration;
 
 use super::batch::{Batch, BatchItem, input_of};
 use super::{DoubtKind, Effect, Lane};
+use crate::levels::SkuId;
 
 impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// The store answered item by item. An answer with another number of items tells nothing.
@@ -67,7 +68,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
 
     fn confirmed(&mut self, item: BatchItem<W>, now: Timestamp, effects: &mut Vec<Effect>) {
         self.last_confirmed = now.micros();
-        let Some(slot) = self.slots.get_mut(&item.sku) else { return };
+        let Some(slot) = self.slots.get_mut(&item.sku) else {
+            return;
+        };
         slot.in_flight = false;
         if slot.ids != item.ids {
             return;
@@ -79,17 +82,30 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             slot.forced = false;
             self.close_doubt(item.sku, DoubtKind::LateEffect, effects);
         }
+        self.close_order_doubt(item.sku, item.order_doubt, effects);
         self.unpark(item.sku, effects);
     }
 
-    fn rejected(
+    /// The store shows a value that is newer than the order, unless another order came meanwhile.
+    fn close_order_doubt(
         &mut self,
-        item: BatchItem<W>,
-        code: &str,
-        text: &str,
+        sku: SkuId,
+        settled: Option<Timestamp>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(slot) = self.slots.get_mut(&item.sku) else { return };
+        if settled.is_none() || settled != self.doubts.due(sku, DoubtKind::Order) {
+            return;
+        }
+        if let Some(slot) = self.slots.get_mut(&sku) {
+            slot.ordered = false;
+        }
+        self.close_doubt(sku, DoubtKind::Order, effects);
+    }
+
+    fn rejected(&mut self, item: BatchItem<W>, code: &str, text: &str, effects: &mut Vec<Effect>) {
+        let Some(slot) = self.slots.get_mut(&item.sku) else {
+            return;
+        };
         slot.in_flight = false;
         if slot.ids != item.ids {
             return;
@@ -107,7 +123,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         recheck_after: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(slot) = self.slots.get_mut(&item.sku) else { return };
+        let Some(slot) = self.slots.get_mut(&item.sku) else {
+            return;
+        };
         slot.confirmed = false;
         // The late effect that is feared now is this request's: writing earlier settles nothing.
         slot.forced = false;
@@ -118,7 +136,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
 
     /// Puts an article back to where it stood, unless it waits already because it changed.
     fn again(&mut self, item: &BatchItem<W>) {
-        let Some(slot) = self.slots.get_mut(&item.sku) else { return };
+        let Some(slot) = self.slots.get_mut(&item.sku) else {
+            return;
+        };
         slot.in_flight = false;
         if slot.blocked.is_some() {
             return;

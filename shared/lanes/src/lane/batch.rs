@@ -49,6 +49,8 @@ pub struct BatchItem<W> {
     pub(super) turn: Turn,
     pub(super) group: GroupId,
     pub(super) forced: bool,
+    /// The doubt of an order that this write settles, by its time: a later order moves it.
+    pub(super) order_doubt: Option<Timestamp>,
 }
 
 /// What is to be done with an article that waits.
@@ -66,7 +68,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         effects: &mut Vec<Effect>,
     ) -> bool {
         while let Some(group) = self.queue.oldest() {
-            let Some((turn, sku)) = self.next_in(group) else { continue };
+            let Some((turn, sku)) = self.next_in(group) else {
+                continue;
+            };
             match self.judge(sku, desired, effects) {
                 Judged::Write(..) => {
                     self.put_back(group, turn, sku);
@@ -90,7 +94,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         while items.is_empty() {
             let group = self.queue.oldest()?;
             while items.len() < limit.max(1) {
-                let Some((turn, sku)) = self.next_in(group) else { break };
+                let Some((turn, sku)) = self.next_in(group) else {
+                    break;
+                };
                 match self.judge(sku, desired, effects) {
                     Judged::Write(desired, value) => {
                         items.extend(self.send(sku, turn, desired, value));
@@ -99,7 +105,11 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                 }
             }
         }
-        let oldest = items.iter().map(|item| item.dirty_since.micros()).min().unwrap_or_default();
+        let oldest = items
+            .iter()
+            .map(|item| item.dirty_since.micros())
+            .min()
+            .unwrap_or_default();
         self.in_flight = Some((oldest, items.len()));
         Some(Batch { items })
     }
@@ -107,7 +117,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// The next article of a group that really waits, no longer waiting. None when its line is over.
     fn next_in(&mut self, group: GroupId) -> Option<(Turn, SkuId)> {
         while let Some((turn, sku)) = self.queue.pop(group) {
-            let Some(slot) = self.slots.get_mut(&sku) else { continue };
+            let Some(slot) = self.slots.get_mut(&sku) else {
+                continue;
+            };
             if slot.turn == turn && slot.group == group {
                 slot.turn = 0;
                 self.waiting = self.waiting.saturating_sub(1);
@@ -156,7 +168,11 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             }
             Err(reason) => {
                 let input = format!("{}: {}", reason.code, reason.text);
-                if self.parked.get(&sku).is_none_or(|entry| entry.input != input) {
+                if self
+                    .parked
+                    .get(&sku)
+                    .is_none_or(|entry| entry.input != input)
+                {
                     self.park(sku, reason.code, &reason.text, input, effects);
                 } else {
                     self.close_doubt(sku, DoubtKind::Retry, effects);
@@ -173,15 +189,23 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         wanted: W,
         effects: &mut Vec<Effect>,
     ) -> Judged<W> {
-        let Some(slot) = self.slots.get(&sku) else { return Judged::Leave };
-        if slot.confirmed && !slot.forced && slot.last.as_ref() == Some(&wanted) {
+        let Some(slot) = self.slots.get(&sku) else {
+            return Judged::Leave;
+        };
+        let sure = slot.confirmed && !slot.forced && !slot.ordered;
+        if sure && slot.last.as_ref() == Some(&wanted) {
             self.unpark(sku, effects);
             return Judged::Leave;
         }
-        let refused_before = self.parked.get(&sku).is_some_and(|entry| {
-            !entry.retry && entry.input == input_of(&slot.ids, &wanted)
-        });
-        if refused_before { Judged::Leave } else { Judged::Write(desired, wanted) }
+        let refused_before = self
+            .parked
+            .get(&sku)
+            .is_some_and(|entry| !entry.retry && entry.input == input_of(&slot.ids, &wanted));
+        if refused_before {
+            Judged::Leave
+        } else {
+            Judged::Write(desired, wanted)
+        }
     }
 
     fn send(
@@ -191,6 +215,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         desired: Desired<W>,
         value: W,
     ) -> Option<BatchItem<W>> {
+        let order_doubt = self.doubts.due(sku, DoubtKind::Order);
         let slot = self.slots.get_mut(&sku)?;
         slot.in_flight = true;
         let dirty_since = Timestamp::from_micros(std::mem::take(&mut slot.dirty_since));
@@ -204,11 +229,16 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             turn,
             group: slot.group,
             forced: slot.forced,
+            order_doubt: order_doubt.filter(|_| slot.ordered),
         })
     }
 }
 
 /// What a refusal is about: another text is tried again.
 pub(super) fn input_of<W: Serialize>(ids: &PackedIds, value: &W) -> String {
-    format!("{} {}", ids.as_str(), serde_json::to_string(value).unwrap_or_default())
+    format!(
+        "{} {}",
+        ids.as_str(),
+        serde_json::to_string(value).unwrap_or_default()
+    )
 }

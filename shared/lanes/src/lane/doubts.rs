@@ -16,6 +16,9 @@ pub enum DoubtKind {
     Boundary,
     /// A person asked to try a parked article again.
     Retry,
+    /// An order of the store names it, so the store has changed its own value meanwhile: the value is
+    /// written once more when the ERP says a newer one, which may be the same, or when none comes.
+    Order,
 }
 
 impl DoubtKind {
@@ -26,13 +29,14 @@ impl DoubtKind {
             Self::LateEffect => "late_effect",
             Self::Boundary => "boundary",
             Self::Retry => "retry",
+            Self::Order => "order",
         }
     }
 
     /// Reads what [`DoubtKind::as_str`] wrote; none for kinds of a later release.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        [Self::LateEffect, Self::Boundary, Self::Retry]
+        [Self::LateEffect, Self::Boundary, Self::Retry, Self::Order]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
@@ -62,7 +66,9 @@ impl Doubts {
 
     /// Closes a doubt. Tells whether there was one.
     pub(super) fn close(&mut self, sku: SkuId, kind: DoubtKind) -> bool {
-        let Some(due) = self.due.remove(&(sku, kind)) else { return false };
+        let Some(due) = self.due.remove(&(sku, kind)) else {
+            return false;
+        };
         self.waiting.remove(&(due, sku, kind));
         true
     }

@@ -57,7 +57,12 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let ListedArticle { sku, ids, group, blocked } = article;
+        let ListedArticle {
+            sku,
+            ids,
+            group,
+            blocked,
+        } = article;
         let group = self.group(group);
         let slot = match self.slots.get_mut(&sku) {
             Some(slot) => slot,
@@ -91,12 +96,14 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     }
 
     fn remove(&mut self, sku: SkuId, effects: &mut Vec<Effect>) {
-        let Some(slot) = self.slots.swap_remove(&sku) else { return };
+        let Some(slot) = self.slots.swap_remove(&sku) else {
+            return;
+        };
         if slot.turn != 0 {
             self.waiting = self.waiting.saturating_sub(1);
         }
         self.unpark(sku, effects);
-        for kind in [DoubtKind::LateEffect, DoubtKind::Boundary] {
+        for kind in [DoubtKind::LateEffect, DoubtKind::Boundary, DoubtKind::Order] {
             self.close_doubt(sku, kind, effects);
         }
     }

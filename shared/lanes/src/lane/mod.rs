@@ -116,7 +116,11 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// A value changed from which the wanted one is computed. Tells whether the lane has more to
     /// do than before.
     pub fn changed(&mut self, sku: SkuId, now: Timestamp) -> bool {
-        let Some(slot) = self.slots.get_mut(&sku) else { return false };
+        let named_by_order = self.doubts.due(sku, DoubtKind::Order).is_some();
+        let Some(slot) = self.slots.get_mut(&sku) else {
+            return false;
+        };
+        slot.ordered |= named_by_order;
         if slot.turn != 0 {
             self.superseded += 1;
             return false;
@@ -133,27 +137,42 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     }
 
     /// Moves doubts whose time has come to what waits. Tells when the next one is due.
-    pub fn wake_doubts(&mut self, now: Timestamp) -> Option<Timestamp> {
+    pub fn wake_doubts(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
         while let Some((sku, kind)) = self.doubts.next_due(now) {
-            match kind {
-                DoubtKind::LateEffect => {
-                    if let Some(slot) = self.slots.get_mut(&sku) {
-                        slot.forced = true;
-                    }
-                }
-                DoubtKind::Boundary => {
-                    // Looking again is all it asks for, and a start looks at everything.
-                    self.doubts.close(sku, kind);
-                }
-                DoubtKind::Retry => {
-                    if let Some(entry) = self.parked.get_mut(&sku) {
-                        entry.retry = true;
-                    }
-                }
+            let stays_open = match kind {
+                DoubtKind::LateEffect => self
+                    .slots
+                    .get_mut(&sku)
+                    .map(|slot| slot.forced = true)
+                    .is_some(),
+                DoubtKind::Retry => self
+                    .parked
+                    .get_mut(&sku)
+                    .map(|entry| entry.retry = true)
+                    .is_some(),
+                DoubtKind::Order => self
+                    .slots
+                    .get_mut(&sku)
+                    .map(|slot| slot.ordered = true)
+                    .is_some(),
+                // Looking again is all it asks for, and a start looks at everything.
+                DoubtKind::Boundary => false,
+            };
+            if !stays_open {
+                self.close_doubt(sku, kind, effects);
             }
             self.mark(sku, now);
         }
         self.doubts.next_time()
+    }
+
+    /// An order of the store names this article: from now on the store may show another value than it
+    /// confirmed. `due` is when the value is written once more if the ERP says nothing until then.
+    pub fn ordered(&mut self, sku: SkuId, due: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(&sku) {
+            slot.ordered = false;
+        }
+        self.doubts.open(sku, DoubtKind::Order, due);
     }
 
     /// Opens a doubt that was decided elsewhere or stood in SQL.
@@ -163,7 +182,31 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
 
     /// Remembers that an article is parked, as SQL says at the start.
     pub fn remember_parked(&mut self, sku: SkuId, input: String) {
-        self.parked.insert(sku, ParkedEntry { input, retry: false });
+        self.parked.insert(
+            sku,
+            ParkedEntry {
+                input,
+                retry: false,
+            },
+        );
+    }
+
+    /// Forgets everything but the listings: another process may have run the lane meanwhile, and
+    /// what it left is read from SQL next.
+    pub fn restart(&mut self) {
+        self.queue = DirtyQueue::default();
+        self.doubts = Doubts::default();
+        self.parked.clear();
+        self.waiting = 0;
+        self.in_flight = None;
+        for slot in self.slots.values_mut() {
+            slot.forget();
+            slot.turn = 0;
+            slot.dirty_since = 0;
+            slot.in_flight = false;
+            slot.forced = false;
+            slot.ordered = false;
+        }
     }
 
     /// Whether a request is under way.
@@ -173,7 +216,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     }
 
     fn mark(&mut self, sku: SkuId, now: Timestamp) -> bool {
-        let Some(slot) = self.slots.get_mut(&sku) else { return false };
+        let Some(slot) = self.slots.get_mut(&sku) else {
+            return false;
+        };
         if slot.blocked.is_some() || slot.turn != 0 {
             return false;
         }
@@ -202,8 +247,19 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     ) {
         self.close_doubt(sku, DoubtKind::Retry, effects);
         let (code, text) = (code.to_owned(), text.to_owned());
-        effects.push(Effect::Park { sku, code, text, input: input.clone() });
-        self.parked.insert(sku, ParkedEntry { input, retry: false });
+        effects.push(Effect::Park {
+            sku,
+            code,
+            text,
+            input: input.clone(),
+        });
+        self.parked.insert(
+            sku,
+            ParkedEntry {
+                input,
+                retry: false,
+            },
+        );
     }
 
     fn open_doubt(

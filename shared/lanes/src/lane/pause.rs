@@ -62,9 +62,11 @@ impl Pause {
             return Err(Closed::Attention(attention.clone()));
         }
         match &self.until {
-            Some((until, code, text)) if *until > now => {
-                Err(Closed::Until { until: *until, code: code.clone(), text: text.clone() })
-            }
+            Some((until, code, text)) if *until > now => Err(Closed::Until {
+                until: *until,
+                code: code.clone(),
+                text: text.clone(),
+            }),
             _ => Ok(()),
         }
     }
@@ -72,7 +74,9 @@ impl Pause {
     /// How many items a request may hold, of at most `platform`.
     #[must_use]
     pub fn batch_limit(&self, platform: usize) -> usize {
-        self.batch.map_or(platform, |reduced| reduced.min(platform)).max(1)
+        self.batch
+            .map_or(platform, |reduced| reduced.min(platform))
+            .max(1)
     }
 
     /// Whether so many requests failed in a row that the store counts as unavailable.
@@ -124,7 +128,11 @@ impl Pause {
             }
             ErrorClass::Attention => {
                 let (code, text) = (error.code.to_owned(), error.text.clone());
-                self.attention = Some(Attention { code, text, credentials_revision });
+                self.attention = Some(Attention {
+                    code,
+                    text,
+                    credentials_revision,
+                });
             }
             ErrorClass::Rejected if error.smaller_batch && items <= 1 => {
                 self.back_off(now, random, error.code, &error.text);
@@ -148,7 +156,10 @@ impl Pause {
     pub fn connection_changed(&mut self, credentials_revision: u64) {
         let other = |attention: &Attention| attention.credentials_revision != credentials_revision;
         if self.attention.as_ref().is_some_and(other) {
-            *self = Self { batch: self.batch, ..Self::default() };
+            *self = Self {
+                batch: self.batch,
+                ..Self::default()
+            };
         }
     }
 
@@ -158,7 +169,9 @@ impl Pause {
         self.failures = self.failures.saturating_add(1);
         let whole: Duration = (FIRST_PAUSE * (1_i32 << doublings)).min(LONGEST_PAUSE);
         let half = whole / 2_i32;
-        let micros = u64::try_from(half.whole_microseconds()).unwrap_or(u64::MAX).max(1);
+        let micros = u64::try_from(half.whole_microseconds())
+            .unwrap_or(u64::MAX)
+            .max(1);
         let spread = i64::try_from(random % micros).unwrap_or_default();
         let until = now.saturating_add(half + Duration::microseconds(spread));
         self.until = Some((until, code.to_owned(), text.to_owned()));
@@ -190,7 +203,10 @@ mod tests {
         let mut longest = Duration::ZERO;
         for (failure, least) in [500, 1_000, 2_000, 4_000].into_iter().enumerate() {
             pause.failed(&error(ErrorClass::Transient), 1, 1, now(), 77);
-            assert!(until(&pause) >= Duration::milliseconds(least), "failure {failure}");
+            assert!(
+                until(&pause) >= Duration::milliseconds(least),
+                "failure {failure}"
+            );
             assert!(until(&pause) > longest);
             longest = until(&pause);
         }
@@ -207,7 +223,9 @@ mod tests {
     #[test]
     fn a_limit_is_obeyed_but_not_for_years() {
         let mut pause = Pause::default();
-        let limited = |seconds| ErrorClass::Limited { pause: std::time::Duration::from_secs(seconds) };
+        let limited = |seconds| ErrorClass::Limited {
+            pause: std::time::Duration::from_secs(seconds),
+        };
         pause.failed(&error(limited(30)), 1, 1, now(), 0);
         assert_eq!(until(&pause), Duration::seconds(30));
         pause.failed(&error(limited(10 * 365 * 86_400)), 1, 1, now(), 0);
@@ -229,7 +247,13 @@ mod tests {
     fn a_batch_that_is_too_large_is_halved_and_grows_again() {
         let mut pause = Pause::default();
         assert_eq!(pause.batch_limit(100), 100);
-        pause.failed(&error(ErrorClass::Rejected).with_smaller_batch(), 100, 1, now(), 0);
+        pause.failed(
+            &error(ErrorClass::Rejected).with_smaller_batch(),
+            100,
+            1,
+            now(),
+            0,
+        );
         assert_eq!(pause.batch_limit(100), 50);
         assert_eq!(pause.check(now()), Ok(()));
         pause.failed(&error(ErrorClass::Rejected), 50, 1, now(), 0);

@@ -36,8 +36,17 @@ impl PackedIds {
     pub fn unpack(&self) -> StoreIds {
         let mut parts = self.0.split(SEPARATOR);
         let product = parts.next().unwrap_or_default().to_owned();
-        let mut part = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
-        StoreIds { product, variation: part(), stock_row: part() }
+        let mut part = || {
+            parts
+                .next()
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+        };
+        StoreIds {
+            product,
+            variation: part(),
+            stock_row: part(),
+        }
     }
 
     /// As they stand in records.
@@ -76,6 +85,9 @@ pub(super) struct Slot<W> {
     pub(super) in_flight: bool,
     /// It is written even if it seems right: a late effect may have changed it in the store.
     pub(super) forced: bool,
+    /// It is written even if it seems right: an order changed it in the store, and the ERP has spoken
+    /// since.
+    pub(super) ordered: bool,
 }
 
 impl<W> Slot<W> {
@@ -93,6 +105,7 @@ impl<W> Slot<W> {
             confirmed: false,
             in_flight: false,
             forced: false,
+            ordered: false,
         }
     }
 
@@ -110,9 +123,12 @@ mod tests {
 
     #[test]
     fn ids_survive_packing() {
-        for (variation, stock_row) in
-            [(None, None), (Some("7"), None), (None, Some("3")), (Some("7"), Some("3"))]
-        {
+        for (variation, stock_row) in [
+            (None, None),
+            (Some("7"), None),
+            (None, Some("3")),
+            (Some("7"), Some("3")),
+        ] {
             let ids = StoreIds {
                 product: "12".to_owned(),
                 variation: variation.map(str::to_owned),

@@ -1,4 +1,5 @@
 //! The core against a store that does everything a store can do wrong.
 
+mod orders;
 mod single;
 mod world;

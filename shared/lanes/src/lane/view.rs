@@ -64,7 +64,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// article that is not listed any more, says nothing.
     pub fn remember(&mut self, remembered: Remembered<W>) {
         self.last_confirmed = self.last_confirmed.max(remembered.confirmed_at.micros());
-        let Some(slot) = self.slots.get_mut(&remembered.sku) else { return };
+        let Some(slot) = self.slots.get_mut(&remembered.sku) else {
+            return;
+        };
         if slot.ids == remembered.ids {
             slot.last = Some(remembered.value);
             slot.confirmed = true;
@@ -74,14 +76,23 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
 
     /// All confirmed values.
     pub fn confirmed_values(&self) -> impl Iterator<Item = Remembered<W>> + '_ {
-        self.slots.values().filter(|slot| slot.confirmed).filter_map(|slot| {
-            Some(Remembered {
-                sku: slot.sku,
-                ids: slot.ids.clone(),
-                value: slot.last.clone()?,
-                confirmed_at: Timestamp::from_micros(slot.confirmed_at),
+        self.slots
+            .values()
+            .filter(|slot| slot.confirmed)
+            .filter_map(|slot| {
+                Some(Remembered {
+                    sku: slot.sku,
+                    ids: slot.ids.clone(),
+                    value: slot.last.clone()?,
+                    confirmed_at: Timestamp::from_micros(slot.confirmed_at),
+                })
             })
-        })
+    }
+
+    /// How many articles are parked.
+    #[must_use]
+    pub fn parked(&self) -> usize {
+        self.parked.len()
     }
 
     /// How many articles the lane has.
@@ -102,19 +113,34 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         self.queue.is_empty()
     }
 
-    /// Numbers for state, metrics and answers. Looks at everything that waits.
+    /// Changes that were overtaken by a later one before they were sent.
     #[must_use]
-    pub fn counts(&self) -> LaneCounts {
+    pub fn superseded(&self) -> u64 {
+        self.superseded
+    }
+
+    /// Since when the article waits that waits longest. Looks at everything that waits.
+    #[must_use]
+    pub fn oldest_dirty(&self) -> Option<Timestamp> {
         let waiting = self.queue.entries().filter_map(|(turn, sku)| {
             let slot = self.slots.get(&sku)?;
             (slot.turn == turn).then_some(slot.dirty_since)
         });
-        let in_flight = self.in_flight;
-        let oldest = waiting.chain(in_flight.map(|(since, _)| since)).min();
+        let oldest = waiting.chain(self.in_flight.map(|(since, _)| since)).min();
+        oldest.map(Timestamp::from_micros)
+    }
+
+    /// Numbers for answers. Looks at every article.
+    #[must_use]
+    pub fn counts(&self) -> LaneCounts {
         LaneCounts {
-            listed: self.slots.values().filter(|slot| slot.blocked.is_none()).count(),
-            dirty: self.waiting + in_flight.map_or(0, |(_, items)| items),
-            oldest_dirty: oldest.map(Timestamp::from_micros),
+            listed: self
+                .slots
+                .values()
+                .filter(|slot| slot.blocked.is_none())
+                .count(),
+            dirty: self.waiting + self.in_flight.map_or(0, |(_, items)| items),
+            oldest_dirty: self.oldest_dirty(),
             parked: self.parked.len(),
             doubts: self.doubts.len(),
             last_confirmed: (self.last_confirmed != 0)
@@ -129,7 +155,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         let slot = self.slots.get(&sku)?;
         Some(SkuView {
             last: slot.last.clone(),
-            confirmed_at: slot.confirmed.then(|| Timestamp::from_micros(slot.confirmed_at)),
+            confirmed_at: slot
+                .confirmed
+                .then(|| Timestamp::from_micros(slot.confirmed_at)),
             waiting: slot.turn != 0,
             in_flight: slot.in_flight,
             parked: self.parked.contains_key(&sku),

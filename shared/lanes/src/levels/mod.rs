@@ -16,7 +16,7 @@ use crate::kind::{LaneKind, Level, LevelKey};
 
 pub(crate) use reader::follow_values;
 pub(crate) use rebuild::publish_missing;
-pub use tenant::{Cell, TenantLevels};
+pub use tenant::{Cell, CellReader, TenantLevels};
 
 /// The number of an article within its tenant, given at first sight and never given twice.
 pub type SkuId = u32;
@@ -38,7 +38,9 @@ impl<K: LaneKind> Levels<K> {
     /// An empty table.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Inner { tenants: RwLock::default() }))
+        Self(Arc::new(Inner {
+            tenants: RwLock::default(),
+        }))
     }
 
     /// The levels of one tenant.
@@ -47,8 +49,15 @@ impl<K: LaneKind> Levels<K> {
         if let Some(known) = self.known(tenant) {
             return known;
         }
-        let mut tenants = self.0.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        tenants.entry(tenant.clone()).or_insert_with(|| Arc::new(TenantLevels::new())).clone()
+        let mut tenants = self
+            .0
+            .tenants
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        tenants
+            .entry(tenant.clone())
+            .or_insert_with(|| Arc::new(TenantLevels::new()))
+            .clone()
     }
 
     /// Takes over a value that the last-value stream holds at `sequence`, unless it is known that
@@ -79,7 +88,11 @@ impl<K: LaneKind> Levels<K> {
 
     /// Forgets all sequences: the stream was made anew and counts from 1 again.
     pub fn forget_sequences(&self) {
-        let tenants = self.0.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self
+            .0
+            .tenants
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         for tenant in tenants.values() {
             tenant.forget_sequences();
         }
@@ -88,7 +101,11 @@ impl<K: LaneKind> Levels<K> {
     /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        let tenants = self.0.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self
+            .0
+            .tenants
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         tenants.values().map(|tenant| tenant.len()).sum()
     }
 
@@ -101,11 +118,18 @@ impl<K: LaneKind> Levels<K> {
     /// The values of one article by source.
     #[must_use]
     pub fn of_sku(&self, tenant: &TenantId, sku: &Sku) -> Vec<(K::Source, Cell<K::Value>)> {
-        self.known(tenant).map(|tenant| tenant.of_sku(sku)).unwrap_or_default()
+        self.known(tenant)
+            .map(|tenant| tenant.of_sku(sku))
+            .unwrap_or_default()
     }
 
     fn known(&self, tenant: &TenantId) -> Option<Arc<TenantLevels<K>>> {
-        self.0.tenants.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned()
+        self.0
+            .tenants
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(tenant)
+            .cloned()
     }
 }
 
@@ -123,7 +147,9 @@ impl<K: LaneKind> Default for Levels<K> {
 
 impl<K: LaneKind> std::fmt::Debug for Levels<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Levels").field("values", &self.len()).finish()
+        f.debug_struct("Levels")
+            .field("values", &self.len())
+            .finish()
     }
 }
 
@@ -161,8 +187,19 @@ mod tests {
         }
     }
 
-    fn apply(levels: &Levels<Stock>, key: &LevelKey<storelink_model::WarehouseCode>, quantity: &str, sequence: u64) {
-        levels.apply(key, level(quantity, sequence), sequence, None, Timestamp::from_micros(0));
+    fn apply(
+        levels: &Levels<Stock>,
+        key: &LevelKey<storelink_model::WarehouseCode>,
+        quantity: &str,
+        sequence: u64,
+    ) {
+        levels.apply(
+            key,
+            level(quantity, sequence),
+            sequence,
+            None,
+            Timestamp::from_micros(0),
+        );
     }
 
     #[test]
@@ -172,7 +209,10 @@ mod tests {
         apply(&levels, &key, "5", 7);
         apply(&levels, &key, "4", 6);
         let cell = levels.get(&key).unwrap();
-        assert_eq!((cell.level.value.to_string(), cell.sequence), ("5".to_owned(), 7));
+        assert_eq!(
+            (cell.level.value.to_string(), cell.sequence),
+            ("5".to_owned(), 7)
+        );
         assert_eq!(levels.len(), 1);
     }
 

@@ -37,7 +37,10 @@ struct Column<K: LaneKind> {
 
 impl<K: LaneKind> TenantLevels<K> {
     pub(super) fn new() -> Self {
-        Self(RwLock::new(State { skus: IndexSet::new(), sources: Vec::new() }))
+        Self(RwLock::new(State {
+            skus: IndexSet::new(),
+            sources: Vec::new(),
+        }))
     }
 
     /// The number of an article; a new one gets the next.
@@ -78,9 +81,15 @@ impl<K: LaneKind> TenantLevels<K> {
     pub fn unsubscribe(&self, listener: &Arc<dyn LevelListener>) {
         self.write(|state| {
             for column in &mut state.sources {
-                if column.listeners.iter().any(|one| Arc::ptr_eq(one, listener)) {
-                    let others =
-                        column.listeners.iter().filter(|one| !Arc::ptr_eq(one, listener));
+                if column
+                    .listeners
+                    .iter()
+                    .any(|one| Arc::ptr_eq(one, listener))
+                {
+                    let others = column
+                        .listeners
+                        .iter()
+                        .filter(|one| !Arc::ptr_eq(one, listener));
                     column.listeners = others.cloned().collect();
                 }
             }
@@ -122,7 +131,11 @@ impl<K: LaneKind> TenantLevels<K> {
             if place.as_ref().is_some_and(|cell| cell.sequence >= sequence) {
                 return None;
             }
-            *place = Some(Cell { level, sequence, trace });
+            *place = Some(Cell {
+                level,
+                sequence,
+                trace,
+            });
             Some((id, column.listeners.clone()))
         })
     }
@@ -130,14 +143,19 @@ impl<K: LaneKind> TenantLevels<K> {
     pub(super) fn get(&self, source: &K::Source, sku: &Sku) -> Option<Cell<K::Value>> {
         self.read(|state| {
             let index = state.skus.get_index_of(sku)?;
-            let column = state.sources.iter().find(|column| column.source == *source)?;
+            let column = state
+                .sources
+                .iter()
+                .find(|column| column.source == *source)?;
             column.cells.get(index).cloned().flatten()
         })
     }
 
     pub(super) fn of_sku(&self, sku: &Sku) -> Vec<(K::Source, Cell<K::Value>)> {
         self.read(|state| {
-            let Some(index) = state.skus.get_index_of(sku) else { return Vec::new() };
+            let Some(index) = state.skus.get_index_of(sku) else {
+                return Vec::new();
+            };
             let cells = state.sources.iter().filter_map(|column| {
                 let cell = column.cells.get(index).cloned().flatten()?;
                 Some((column.source.clone(), cell))
@@ -148,7 +166,10 @@ impl<K: LaneKind> TenantLevels<K> {
 
     pub(super) fn forget_sequences(&self) {
         self.write(|state| {
-            let cells = state.sources.iter_mut().flat_map(|column| column.cells.iter_mut());
+            let cells = state
+                .sources
+                .iter_mut()
+                .flat_map(|column| column.cells.iter_mut());
             for cell in cells.flatten() {
                 cell.sequence = 0;
             }
@@ -158,7 +179,9 @@ impl<K: LaneKind> TenantLevels<K> {
     pub(super) fn len(&self) -> usize {
         self.read(|state| {
             let columns = state.sources.iter();
-            columns.map(|column| column.cells.iter().flatten().count()).sum()
+            columns
+                .map(|column| column.cells.iter().flatten().count())
+                .sum()
         })
     }
 
@@ -173,7 +196,9 @@ impl<K: LaneKind> TenantLevels<K> {
 
 impl<K: LaneKind> std::fmt::Debug for TenantLevels<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TenantLevels").field("values", &self.len()).finish()
+        f.debug_struct("TenantLevels")
+            .field("values", &self.len())
+            .finish()
     }
 }
 
@@ -184,10 +209,17 @@ impl<K: LaneKind> State<K> {
     }
 
     fn column(&mut self, source: &K::Source) -> usize {
-        let known = self.sources.iter().position(|column| column.source == *source);
+        let known = self
+            .sources
+            .iter()
+            .position(|column| column.source == *source);
         known.unwrap_or_else(|| {
             let listeners: Listeners = Arc::new([]);
-            self.sources.push(Column { source: source.clone(), cells: Vec::new(), listeners });
+            self.sources.push(Column {
+                source: source.clone(),
+                cells: Vec::new(),
+                listeners,
+            });
             self.sources.len() - 1
         })
     }

@@ -43,7 +43,9 @@ type SnapshotItem<W> = (Sku, String, W, i64);
 pub(crate) fn pack_items<'a, W: Serialize + 'a>(
     items: impl Iterator<Item = (&'a Sku, &'a PackedIds, &'a W)>,
 ) -> String {
-    let items: Vec<_> = items.map(|(sku, ids, value)| (sku, ids.as_str(), value)).collect();
+    let items: Vec<_> = items
+        .map(|(sku, ids, value)| (sku, ids.as_str(), value))
+        .collect();
     serde_json::to_string(&items).unwrap_or_default()
 }
 
@@ -74,7 +76,10 @@ pub(crate) struct Confirmed<W> {
 
 impl<W> Default for LaneMemory<W> {
     fn default() -> Self {
-        Self { confirmed: HashMap::new(), unfinished: HashSet::new() }
+        Self {
+            confirmed: HashMap::new(),
+            unfinished: HashSet::new(),
+        }
     }
 }
 
@@ -84,15 +89,23 @@ impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
         let items: Vec<SnapshotItem<W>> = serde_json::from_str(body)?;
         let confirmed = items.into_iter().map(|(sku, ids, value, at)| {
             let at = Timestamp::from_micros(at);
-            (sku, Confirmed { ids: PackedIds::from(ids.as_str()), value, at })
+            (
+                sku,
+                Confirmed {
+                    ids: PackedIds::from(ids.as_str()),
+                    value,
+                    at,
+                },
+            )
         });
-        Ok(Self { confirmed: confirmed.collect(), unfinished: HashSet::new() })
+        Ok(Self {
+            confirmed: confirmed.collect(),
+            unfinished: HashSet::new(),
+        })
     }
 
     /// The body of a snapshot of these values.
-    pub(crate) fn snapshot(
-        values: impl Iterator<Item = (Sku, PackedIds, W, Timestamp)>,
-    ) -> String {
+    pub(crate) fn snapshot(values: impl Iterator<Item = (Sku, PackedIds, W, Timestamp)>) -> String {
         let items: Vec<SnapshotItem<W>> = values
             .map(|(sku, ids, value, at)| (sku, ids.as_str().to_owned(), value, at.micros()))
             .collect();
@@ -100,11 +113,7 @@ impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
     }
 
     /// Adds an attempt; they come in the order in which they were made.
-    pub(crate) fn replay(
-        &mut self,
-        items: Vec<PackedItem<W>>,
-        answer: Option<(&str, Timestamp)>,
-    ) {
+    pub(crate) fn replay(&mut self, items: Vec<PackedItem<W>>, answer: Option<(&str, Timestamp)>) {
         let Some((letters, at)) = answer else {
             for (sku, _, _) in items {
                 self.confirmed.remove(&sku);
@@ -157,7 +166,10 @@ mod tests {
     #[test]
     fn what_was_never_sent_changes_nothing_and_what_was_never_answered_is_unfinished() {
         let mut memory = LaneMemory::<u32>::default();
-        memory.replay(vec![item("A", 5), item("B", 6)], Some(("cc", Timestamp::from_micros(9))));
+        memory.replay(
+            vec![item("A", 5), item("B", 6)],
+            Some(("cc", Timestamp::from_micros(9))),
+        );
         memory.replay(vec![item("A", 4)], Some(("n", Timestamp::from_micros(10))));
         assert_eq!(memory.confirmed[&sku("A")].value, 5);
         memory.replay(vec![item("B", 7)], None);

@@ -1,1 +1,14 @@
-//! Tests against a real broker.
+//! The engine with a real broker and real databases.
+
+mod batches;
+mod broker_loss;
+mod crashes;
+mod failures;
+mod intake;
+mod owners;
+mod perf;
+mod platform;
+mod prices;
+mod receipts;
+mod settings;
+mod world;

@@ -21,15 +21,20 @@ pub(super) fn to_entry(
         gross: value.gross,
         tax_rate: value.tax_rate,
         sale: value.sale,
-        version: ValueVersion { order: level.version.order(), number: level.version.number() },
+        version: ValueVersion {
+            order: level.version.order(),
+            number: level.version.number(),
+        },
         time: level.time,
     }
 }
 
-pub(super) fn from_entry(
-    entry: PriceEntry,
-) -> (LevelKey<PriceListCode>, Level<Box<PriceValue>>) {
-    let key = LevelKey { tenant: entry.tenant, source: entry.price_list, sku: entry.sku };
+pub(super) fn from_entry(entry: PriceEntry) -> (LevelKey<PriceListCode>, Level<Box<PriceValue>>) {
+    let key = LevelKey {
+        tenant: entry.tenant,
+        source: entry.price_list,
+        sku: entry.sku,
+    };
     let value = PriceValue {
         currency: entry.currency,
         net: entry.net,
@@ -72,7 +77,9 @@ pub(super) fn describe_wanted(wanted: &WantedPrice) -> String {
         PriceFormat::Gross => "gross",
         PriceFormat::Net => "net",
     };
-    let Some(sale) = &wanted.sale else { return format!("{} {format}", wanted.regular) };
+    let Some(sale) = &wanted.sale else {
+        return format!("{} {format}", wanted.regular);
+    };
     let mut text = format!("{} {format}, sale {}", wanted.regular, sale.price);
     if let Some(from) = sale.from {
         text.push_str(&format!(" from {from}"));

@@ -23,14 +23,24 @@ fn value(net: Option<&str>, gross: Option<&str>, rate: Option<&str>) -> PriceVal
 
 fn sale(gross: &str, from: Option<&str>, until: Option<&str>) -> SaleItem {
     let gross = Some(gross.parse().unwrap());
-    SaleItem { net: None, gross, from: from.map(at), until: until.map(at) }
+    SaleItem {
+        net: None,
+        gross,
+        from: from.map(at),
+        until: until.map(at),
+    }
 }
 
 fn wanted_in(audience: Audience, currency: &str, value: PriceValue) -> WantedResult<WantedPrice> {
-    let choice =
-        PriceListChoice { code: "B2C".parse().unwrap(), audience, format: None };
-    let settings =
-        ConnectionSettings { price_list: Some(choice), ..ConnectionSettings::default() };
+    let choice = PriceListChoice {
+        code: "B2C".parse().unwrap(),
+        audience,
+        format: None,
+    };
+    let settings = ConnectionSettings {
+        price_list: Some(choice),
+        ..ConnectionSettings::default()
+    };
     let profile = CapabilityProfile {
         currency: Some(currency.parse().unwrap()),
         ..CapabilityProfile::default()
@@ -54,25 +64,43 @@ fn code(result: WantedResult<WantedPrice>) -> (&'static str, bool) {
 #[test]
 fn consumers_see_gross_and_businesses_net() {
     let both = value(Some("10.00"), Some("12.20"), Some("22"));
-    assert_eq!(gross(both.clone()).unwrap().unwrap().regular.to_string(), "12.20");
+    assert_eq!(
+        gross(both.clone()).unwrap().unwrap().regular.to_string(),
+        "12.20"
+    );
     assert_eq!(net(both).unwrap().unwrap().regular.to_string(), "10.00");
 }
 
 #[test]
 fn a_missing_side_is_computed_from_a_known_rate_alone() {
     let only_net = value(Some("20.4098"), None, Some("22"));
-    assert_eq!(gross(only_net).unwrap().unwrap().regular.to_string(), "24.90");
+    assert_eq!(
+        gross(only_net).unwrap().unwrap().regular.to_string(),
+        "24.90"
+    );
     let only_gross = value(None, Some("24.90"), Some("22"));
-    assert_eq!(net(only_gross).unwrap().unwrap().regular.to_string(), "20.4098");
+    assert_eq!(
+        net(only_gross).unwrap().unwrap().regular.to_string(),
+        "20.4098"
+    );
     let unknown = value(Some("10"), None, None);
     assert_eq!(code(gross(unknown)), ("price.tax_rate_unknown", true));
 }
 
 #[test]
 fn zero_negative_and_empty_prices_are_parked() {
-    assert_eq!(code(gross(value(None, Some("0.00"), None))), ("price.not_positive", true));
-    assert_eq!(code(gross(value(None, Some("-1"), None))), ("price.not_positive", true));
-    assert_eq!(code(gross(value(None, None, Some("22")))), ("price.empty", true));
+    assert_eq!(
+        code(gross(value(None, Some("0.00"), None))),
+        ("price.not_positive", true)
+    );
+    assert_eq!(
+        code(gross(value(None, Some("-1"), None))),
+        ("price.not_positive", true)
+    );
+    assert_eq!(
+        code(gross(value(None, None, Some("22")))),
+        ("price.empty", true)
+    );
     let tiny = value(Some("0.001"), None, Some("22"));
     assert_eq!(code(gross(tiny)), ("price.not_positive", true));
 }
@@ -107,7 +135,11 @@ fn a_sale_goes_out_with_its_dates_until_it_ends() {
 #[test]
 fn a_sale_that_ends_before_it_begins_is_parked() {
     let mut wrong = value(None, Some("12.20"), None);
-    wrong.sale = Some(sale("9.90", Some("2026-12-02T00:00:00Z"), Some("2026-12-01T00:00:00Z")));
+    wrong.sale = Some(sale(
+        "9.90",
+        Some("2026-12-02T00:00:00Z"),
+        Some("2026-12-01T00:00:00Z"),
+    ));
     assert_eq!(code(gross(wrong)), ("price.sale_window", true));
 }
 
@@ -118,12 +150,17 @@ fn a_list_that_never_reported_makes_it_wait() {
         audience: Audience::Consumers,
         format: None,
     };
-    let settings =
-        ConnectionSettings { price_list: Some(choice), ..ConnectionSettings::default() };
+    let settings = ConnectionSettings {
+        price_list: Some(choice),
+        ..ConnectionSettings::default()
+    };
     let result = Price::wanted(&settings, &CapabilityProfile::default(), &[None], now());
     assert_eq!(code(result), ("price.never_reported", false));
     let none = ConnectionSettings::default();
-    assert_eq!(Price::wanted(&none, &CapabilityProfile::default(), &[], now()), Ok(None));
+    assert_eq!(
+        Price::wanted(&none, &CapabilityProfile::default(), &[], now()),
+        Ok(None)
+    );
 }
 
 #[test]
@@ -140,7 +177,10 @@ fn entries_come_back_from_the_stream_and_from_sql() {
         version: Version::Time(5),
         time: Timestamp::from_micros(5),
     };
-    assert_eq!(Price::decode(&Price::encode(&key, &level)).unwrap(), (key, level));
+    assert_eq!(
+        Price::decode(&Price::encode(&key, &level)).unwrap(),
+        (key, level)
+    );
     let text = Price::value_to_text(&Box::new(given.clone()));
     assert_eq!(Price::value_from_text(&text), Some(Box::new(given)));
 }

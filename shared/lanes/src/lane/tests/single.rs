@@ -7,43 +7,47 @@ use storelink_events::internal::Blocked;
 use time::Duration;
 
 use crate::kind::Unpublishable;
-use crate::lane::{
-    Batch, Desired, DoubtKind, Effect, Lane, ListedArticle, PackedIds, Remembered,
-};
+use crate::lane::{Batch, Desired, DoubtKind, Effect, Lane, ListedArticle, PackedIds, Remembered};
 use crate::levels::SkuId;
 use storelink_model::Timestamp;
 
 const RECHECK: Duration = Duration::seconds(120);
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
 /// A lane with what is wanted of each article.
-struct Bench {
-    lane: Lane<u32>,
+pub(super) struct Bench {
+    pub(super) lane: Lane<u32>,
     wanted: HashMap<SkuId, Result<Option<u32>, Unpublishable>>,
-    effects: Vec<Effect>,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl Bench {
-    fn with(articles: &[(SkuId, u32)]) -> Self {
-        let mut bench =
-            Self { lane: Lane::new(), wanted: HashMap::new(), effects: Vec::new() };
+    pub(super) fn with(articles: &[(SkuId, u32)]) -> Self {
+        let mut bench = Self {
+            lane: Lane::new(),
+            wanted: HashMap::new(),
+            effects: Vec::new(),
+        };
         for (sku, wanted) in articles {
             bench.wanted.insert(*sku, Ok(Some(*wanted)));
         }
-        let listed = articles.iter().map(|(sku, _)| article(*sku, None)).collect();
+        let listed = articles
+            .iter()
+            .map(|(sku, _)| article(*sku, None))
+            .collect();
         bench.lane.replace_shard(0, 1, listed, at(0));
         bench
     }
 
-    fn want(&mut self, sku: SkuId, value: u32, now: i64) {
+    pub(super) fn want(&mut self, sku: SkuId, value: u32, now: i64) {
         self.wanted.insert(sku, Ok(Some(value)));
         self.lane.changed(sku, at(now));
     }
 
-    fn take(&mut self, limit: usize) -> Option<Batch<u32>> {
+    pub(super) fn take(&mut self, limit: usize) -> Option<Batch<u32>> {
         let wanted = &self.wanted;
         let mut desired = |sku: SkuId| Desired {
             wanted: wanted.get(&sku).cloned().unwrap_or(Ok(None)),
@@ -54,14 +58,18 @@ impl Bench {
         self.lane.take_batch(limit, &mut desired, &mut self.effects)
     }
 
-    fn confirm_all(&mut self, now: i64) {
+    pub(super) fn wake(&mut self, now: i64) -> Option<Timestamp> {
+        self.lane.wake_doubts(at(now), &mut self.effects)
+    }
+
+    pub(super) fn confirm_all(&mut self, now: i64) {
         while let Some(batch) = self.take(100) {
             let outcomes = vec![ItemOutcome::Confirmed; batch.items.len()];
             self.settle(batch, &outcomes, now);
         }
     }
 
-    fn settle(&mut self, batch: Batch<u32>, outcomes: &[ItemOutcome], now: i64) {
+    pub(super) fn settle(&mut self, batch: Batch<u32>, outcomes: &[ItemOutcome], now: i64) {
         let effects = self.lane.settle(batch, outcomes, at(now), RECHECK);
         self.effects.extend(effects);
     }
@@ -85,7 +93,7 @@ fn skus(batch: &Batch<u32>) -> Vec<SkuId> {
     batch.items.iter().map(|item| item.sku).collect()
 }
 
-fn values(batch: &Batch<u32>) -> Vec<u32> {
+pub(super) fn values(batch: &Batch<u32>) -> Vec<u32> {
     batch.items.iter().map(|item| item.value).collect()
 }
 
@@ -122,8 +130,12 @@ fn what_changes_under_way_waits_again_and_is_not_taken_twice() {
 #[test]
 fn the_longest_waiting_goes_first_and_only_its_group_fills_the_request() {
     let mut bench = Bench::with(&[]);
-    let listed =
-        vec![article(1, Some("p")), article(2, None), article(3, Some("p")), article(4, None)];
+    let listed = vec![
+        article(1, Some("p")),
+        article(2, None),
+        article(3, Some("p")),
+        article(4, None),
+    ];
     for sku in 1..=4 {
         bench.wanted.insert(sku, Ok(Some(1)));
     }
@@ -168,23 +180,30 @@ fn an_unknown_outcome_is_written_at_once_and_once_more_when_nothing_can_come_lat
     let error = AdapterError::new(ErrorClass::Transient, "http.timeout", "no answer")
         .with_unknown_outcome();
     bench.fail(batch, &error, 60);
-    let doubt = Effect::OpenDoubt { sku: 1, kind: DoubtKind::LateEffect, due: at(180) };
+    let doubt = Effect::OpenDoubt {
+        sku: 1,
+        kind: DoubtKind::LateEffect,
+        due: at(180),
+    };
     assert_eq!(bench.effects, [doubt]);
 
     let batch = bench.take(100).unwrap();
     bench.settle(batch, &[ItemOutcome::Confirmed], 62);
-    assert_eq!(bench.lane.wake_doubts(at(179)), Some(at(180)));
+    assert_eq!(bench.wake(179), Some(at(180)));
     assert!(bench.take(100).is_none());
     assert_eq!(bench.lane.view(1).unwrap().recheck, Some(at(180)));
 
     bench.effects.clear();
-    assert_eq!(bench.lane.wake_doubts(at(180)), None);
+    assert_eq!(bench.wake(180), None);
     let batch = bench.take(100).unwrap();
     assert_eq!(values(&batch), [5]);
     bench.settle(batch, &[ItemOutcome::Confirmed], 181);
     assert_eq!(
         bench.effects,
-        [Effect::CloseDoubt { sku: 1, kind: DoubtKind::LateEffect }]
+        [Effect::CloseDoubt {
+            sku: 1,
+            kind: DoubtKind::LateEffect
+        }]
     );
     assert_eq!(bench.lane.view(1).unwrap().recheck, None);
 }
@@ -194,13 +213,13 @@ fn a_recheck_that_times_out_itself_is_rechecked() {
     let mut bench = Bench::with(&[(1, 5)]);
     bench.lane.doubt(1, DoubtKind::LateEffect, at(10));
     bench.confirm_all(1);
-    bench.lane.wake_doubts(at(10));
+    bench.wake(10);
     let batch = bench.take(100).unwrap();
     bench.settle(batch, &[ItemOutcome::Unknown], 11);
     let batch = bench.take(100).unwrap();
     bench.settle(batch, &[ItemOutcome::Confirmed], 13);
     assert_eq!(bench.lane.view(1).unwrap().recheck, Some(at(131)));
-    bench.lane.wake_doubts(at(131));
+    bench.wake(131);
     assert!(bench.take(100).is_some());
 }
 
@@ -208,12 +227,19 @@ fn a_recheck_that_times_out_itself_is_rechecked() {
 fn a_refused_item_is_parked_until_its_input_changes_and_success_closes_it() {
     let mut bench = Bench::with(&[(1, 5)]);
     let batch = bench.take(100).unwrap();
-    let refused =
-        ItemOutcome::Rejected { code: "woocommerce.item_refused", text: "no such id".to_owned() };
+    let refused = ItemOutcome::Rejected {
+        code: "woocommerce.item_refused",
+        text: "no such id".to_owned(),
+    };
     bench.settle(batch, &[refused], 2);
-    assert!(matches!(&bench.effects[..], [Effect::Park { sku: 1, code, .. }] if code == "woocommerce.item_refused"));
+    assert!(
+        matches!(&bench.effects[..], [Effect::Park { sku: 1, code, .. }] if code == "woocommerce.item_refused")
+    );
     bench.lane.changed(1, at(3));
-    assert!(bench.take(100).is_none(), "the same value is not tried again");
+    assert!(
+        bench.take(100).is_none(),
+        "the same value is not tried again"
+    );
     bench.effects.clear();
     bench.want(1, 6, 4);
     let batch = bench.take(100).unwrap();
@@ -226,14 +252,23 @@ fn a_refused_item_is_parked_until_its_input_changes_and_success_closes_it() {
 fn a_person_can_have_a_parked_item_tried_again() {
     let mut bench = Bench::with(&[(1, 5)]);
     let batch = bench.take(100).unwrap();
-    let refused = ItemOutcome::Rejected { code: "store.refused", text: String::new() };
+    let refused = ItemOutcome::Rejected {
+        code: "store.refused",
+        text: String::new(),
+    };
     bench.settle(batch, std::slice::from_ref(&refused), 2);
     bench.lane.doubt(1, DoubtKind::Retry, at(3));
-    bench.lane.wake_doubts(at(3));
+    bench.wake(3);
     bench.effects.clear();
     let batch = bench.take(100).unwrap();
     bench.settle(batch, &[refused], 4);
-    assert_eq!(bench.effects[0], Effect::CloseDoubt { sku: 1, kind: DoubtKind::Retry });
+    assert_eq!(
+        bench.effects[0],
+        Effect::CloseDoubt {
+            sku: 1,
+            kind: DoubtKind::Retry
+        }
+    );
     assert!(matches!(bench.effects[1], Effect::Park { .. }));
     bench.lane.changed(1, at(5));
     assert!(bench.take(100).is_none());
@@ -242,8 +277,13 @@ fn a_person_can_have_a_parked_item_tried_again() {
 #[test]
 fn what_cannot_be_published_is_parked_once_or_waits_quietly() {
     let mut bench = Bench::with(&[(1, 5), (2, 5)]);
-    bench.wanted.insert(1, Err(Unpublishable::parks("price.empty", "no amount")));
-    bench.wanted.insert(2, Err(Unpublishable::waits("price.never_reported", "nothing yet")));
+    bench
+        .wanted
+        .insert(1, Err(Unpublishable::parks("price.empty", "no amount")));
+    bench.wanted.insert(
+        2,
+        Err(Unpublishable::waits("price.never_reported", "nothing yet")),
+    );
     assert!(bench.take(100).is_none());
     assert!(matches!(&bench.effects[..], [Effect::Park { sku: 1, .. }]));
     bench.effects.clear();
@@ -258,7 +298,10 @@ fn what_cannot_be_published_is_parked_once_or_waits_quietly() {
 fn other_ids_are_other_articles() {
     let mut bench = Bench::with(&[(1, 5)]);
     bench.confirm_all(1);
-    let moved = ListedArticle { ids: PackedIds::from("other"), ..article(1, None) };
+    let moved = ListedArticle {
+        ids: PackedIds::from("other"),
+        ..article(1, None)
+    };
     bench.lane.replace_shard(0, 1, vec![moved], at(2));
     assert_eq!(bench.take(100).unwrap().items[0].ids.as_str(), "other");
 }
@@ -267,7 +310,10 @@ fn other_ids_are_other_articles() {
 fn an_answer_for_ids_that_were_replaced_meanwhile_confirms_nothing() {
     let mut bench = Bench::with(&[(1, 5)]);
     let batch = bench.take(100).unwrap();
-    let moved = ListedArticle { ids: PackedIds::from("other"), ..article(1, None) };
+    let moved = ListedArticle {
+        ids: PackedIds::from("other"),
+        ..article(1, None)
+    };
     bench.lane.replace_shard(0, 1, vec![moved], at(2));
     bench.settle(batch, &[ItemOutcome::Confirmed], 3);
     assert_eq!(bench.take(100).unwrap().items[0].ids.as_str(), "other");
@@ -277,9 +323,13 @@ fn an_answer_for_ids_that_were_replaced_meanwhile_confirms_nothing() {
 fn an_unchanged_shard_makes_nothing_dirty_and_a_gone_article_is_forgotten() {
     let mut bench = Bench::with(&[(1, 5), (2, 6)]);
     bench.confirm_all(1);
-    bench.lane.replace_shard(0, 1, vec![article(1, None), article(2, None)], at(2));
+    bench
+        .lane
+        .replace_shard(0, 1, vec![article(1, None), article(2, None)], at(2));
     assert!(bench.lane.is_idle());
-    bench.lane.replace_shard(0, 1, vec![article(1, None)], at(3));
+    bench
+        .lane
+        .replace_shard(0, 1, vec![article(1, None)], at(3));
     assert_eq!(bench.lane.len(), 1);
     assert!(!bench.lane.changed(2, at(4)));
 }
@@ -287,20 +337,29 @@ fn an_unchanged_shard_makes_nothing_dirty_and_a_gone_article_is_forgotten() {
 #[test]
 fn shards_that_are_not_counted_any_more_are_emptied() {
     let mut bench = Bench::with(&[]);
-    bench.lane.replace_shard(1, 2, vec![article(7, None)], at(0));
-    bench.lane.replace_shard(0, 1, vec![article(1, None)], at(1));
+    bench
+        .lane
+        .replace_shard(1, 2, vec![article(7, None)], at(0));
+    bench
+        .lane
+        .replace_shard(0, 1, vec![article(1, None)], at(1));
     assert_eq!(bench.lane.len(), 1);
 }
 
 #[test]
 fn a_blocked_article_is_not_written_until_it_is_free() {
     let mut bench = Bench::with(&[(1, 5)]);
-    let blocked = ListedArticle { blocked: Some(Blocked::DuplicateCode), ..article(1, None) };
+    let blocked = ListedArticle {
+        blocked: Some(Blocked::DuplicateCode),
+        ..article(1, None)
+    };
     bench.lane.replace_shard(0, 1, vec![blocked], at(1));
     bench.want(1, 6, 2);
     assert!(bench.take(100).is_none());
     assert_eq!(bench.lane.counts().listed, 0);
-    bench.lane.replace_shard(0, 1, vec![article(1, None)], at(3));
+    bench
+        .lane
+        .replace_shard(0, 1, vec![article(1, None)], at(3));
     assert_eq!(values(&bench.take(100).unwrap()), [6]);
 }
 
@@ -310,7 +369,12 @@ fn what_was_confirmed_before_the_start_is_not_sent_again_unless_it_changed() {
     for (sku, value, ids) in [(1, 5, "id-1"), (2, 4, "id-2"), (3, 7, "older-id")] {
         let confirmed_at = at(0);
         let ids = PackedIds::from(ids);
-        bench.lane.remember(Remembered { sku, ids, value, confirmed_at });
+        bench.lane.remember(Remembered {
+            sku,
+            ids,
+            value,
+            confirmed_at,
+        });
     }
     assert_eq!(skus(&bench.take(100).unwrap()), [2, 3]);
 }
@@ -344,4 +408,49 @@ fn asking_for_work_drops_what_is_right_and_keeps_the_rest_in_place() {
     assert!(bench.lane.has_work(&mut desired, &mut effects));
     assert_eq!(bench.lane.counts().dirty, 1);
     assert_eq!(skus(&bench.take(100).unwrap()), [2]);
+}
+
+#[test]
+fn a_boundary_is_looked_at_once_and_leaves_nothing_behind() {
+    let mut bench = Bench::with(&[(1, 5)]);
+    bench.confirm_all(1);
+    bench.lane.doubt(1, DoubtKind::Boundary, at(10));
+    bench.wanted.insert(1, Ok(Some(4)));
+    assert_eq!(bench.wake(9), Some(at(10)));
+    assert!(bench.take(100).is_none());
+    assert_eq!(bench.wake(10), None);
+    assert_eq!(
+        bench.effects,
+        [Effect::CloseDoubt {
+            sku: 1,
+            kind: DoubtKind::Boundary
+        }]
+    );
+    assert_eq!(values(&bench.take(100).unwrap()), [4]);
+}
+
+#[test]
+fn a_doubt_about_an_article_that_is_gone_is_closed() {
+    let mut bench = Bench::with(&[(1, 5)]);
+    bench.lane.doubt(2, DoubtKind::LateEffect, at(10));
+    assert_eq!(bench.wake(10), None);
+    assert_eq!(
+        bench.effects,
+        [Effect::CloseDoubt {
+            sku: 2,
+            kind: DoubtKind::LateEffect
+        }]
+    );
+}
+
+#[test]
+fn a_restart_keeps_the_listings_and_nothing_else() {
+    let mut bench = Bench::with(&[(1, 5), (2, 6)]);
+    let _under_way = bench.take(1);
+    bench.lane.doubt(1, DoubtKind::LateEffect, at(10));
+    bench.lane.restart();
+    assert_eq!((bench.lane.len(), bench.lane.counts().dirty), (2, 0));
+    assert_eq!(bench.wake(10), None);
+    bench.lane.all_changed(at(11));
+    assert_eq!(skus(&bench.take(100).unwrap()), [1, 2]);
 }

@@ -19,11 +19,23 @@ const LATEST_EFFECT: i64 = 100;
 /// What happens next.
 #[derive(Debug, Clone)]
 enum Step {
-    Change { sku: SkuId, value: u32 },
+    Change {
+        sku: SkuId,
+        value: u32,
+    },
     Write(Answer),
-    Relist { sku: SkuId, ids: u8 },
+    Relist {
+        sku: SkuId,
+        ids: u8,
+    },
     Crash,
-    Wait { seconds: i64 },
+    /// A customer buys one piece; the order names the article.
+    Sell {
+        sku: SkuId,
+    },
+    Wait {
+        seconds: i64,
+    },
 }
 
 /// How a store deals with a request.
@@ -33,7 +45,9 @@ enum Answer {
     /// Nothing is applied, and that is known.
     Refused,
     /// The answer is lost: applied at once, later, or not at all.
-    Lost { applied_after: Option<i64> },
+    Lost {
+        applied_after: Option<i64>,
+    },
     /// Every other item is applied, of the others nothing is known.
     Half,
     /// Applied, but the process dies before it notes the answer.
@@ -54,6 +68,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => answer.prop_map(Step::Write),
         1 => (0..SKUS, 0u8..2).prop_map(|(sku, ids)| Step::Relist { sku, ids }),
         1 => Just(Step::Crash),
+        2 => (0..SKUS).prop_map(|sku| Step::Sell { sku }),
         2 => (1i64..90).prop_map(|seconds| Step::Wait { seconds }),
     ];
     prop::collection::vec(step, 1..60)
@@ -127,20 +142,36 @@ impl World {
                 self.list();
             }
             Step::Crash => self.crash(),
+            Step::Sell { sku } => self.sell(sku),
             Step::Wait { seconds } => self.wait(seconds),
         }
+    }
+
+    fn sell(&mut self, sku: SkuId) {
+        let id = self.store_id(sku);
+        if let Some(shown) = self.store.get_mut(&id) {
+            *shown = shown.saturating_sub(1);
+        }
+        let due = self.at().saturating_add(RECHECK);
+        self.lane.ordered(sku, due);
+        self.doubts.insert((sku, DoubtKind::Order), due);
     }
 
     fn wait(&mut self, seconds: i64) {
         self.now += seconds;
         let now = self.now;
-        let (due, later): (Vec<_>, Vec<_>) =
-            self.late.drain(..).partition(|(at, _, _)| *at <= now);
+        let (due, later): (Vec<_>, Vec<_>) = self.late.drain(..).partition(|(at, _, _)| *at <= now);
         self.late = later;
         for (_, id, value) in due {
             self.store.insert(id, value);
         }
-        self.lane.wake_doubts(self.at());
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        let mut effects = Vec::new();
+        self.lane.wake_doubts(self.at(), &mut effects);
+        self.commit(effects);
     }
 
     fn write(&mut self, answer: Answer) -> bool {
@@ -257,7 +288,8 @@ impl World {
         }
         for sku in memory.unfinished {
             let due = self.at().saturating_add(RECHECK);
-            self.doubts.insert((sku.as_str().parse().unwrap(), DoubtKind::LateEffect), due);
+            self.doubts
+                .insert((sku.as_str().parse().unwrap(), DoubtKind::LateEffect), due);
         }
         for ((sku, kind), due) in &self.doubts {
             self.lane.doubt(*sku, *kind, *due);
@@ -269,7 +301,7 @@ impl World {
                 attempt.1 = Some((letters, Timestamp::from_micros(self.now * 1_000_000)));
             }
         }
-        self.lane.wake_doubts(self.at());
+        self.wake();
     }
 
     /// The store is well and nothing changes any more.

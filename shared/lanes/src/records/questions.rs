@@ -1,0 +1,48 @@
+//! What is asked of the records.
+
+use storelink_persistence::Database;
+
+/// The most that one answer holds.
+pub(super) const MOST: u32 = 200;
+
+/// Reads records for others: receipts, parked items, and what nobody was told of yet.
+pub(crate) struct Questions {
+    pub(super) db: Database,
+    pub(super) entity: &'static str,
+}
+
+impl Questions {
+    pub(crate) fn new(db: Database, entity: &'static str) -> Self {
+        Self { db, entity }
+    }
+}
+
+/// Drops the item that only proved that there is a next page, and tells where that begins.
+pub(super) fn cut<T>(
+    items: &mut Vec<T>,
+    limit: u32,
+    cursor: impl Fn(&T) -> String,
+) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if items.len() <= limit {
+        return None;
+    }
+    items.truncate(limit);
+    items.last().map(cursor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_where_the_next_begins() {
+        let mut items = vec!["a", "b", "c"];
+        assert_eq!(
+            cut(&mut items, 2, |last| (*last).to_owned()).as_deref(),
+            Some("b")
+        );
+        assert_eq!(items, ["a", "b"]);
+        assert_eq!(cut(&mut items, 2, |last| (*last).to_owned()), None);
+    }
+}

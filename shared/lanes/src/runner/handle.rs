@@ -1,0 +1,239 @@
+//! One lane as the parts of the engine share it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use storelink_events::internal::ListingShard;
+use storelink_model::{ConnectionId, TenantId, Timestamp};
+use storelink_service::LinkedConnection;
+use tokio::sync::Notify;
+
+use super::state::LaneState;
+use crate::kind::LaneKind;
+use crate::lane::{DoubtKind, Effect, Lane, ListedArticle, PackedIds, Pause, Remembered};
+use crate::levels::{LevelListener, SkuId, TenantLevels};
+use crate::records::memory::letter;
+use crate::records::{LaneName, Loaded, Note};
+
+/// One lane: its place among the levels, and its state.
+pub(crate) struct LaneHandle<K: LaneKind> {
+    pub(crate) connection: ConnectionId,
+    pub(crate) tenant: TenantId,
+    pub(crate) levels: Arc<TenantLevels<K>>,
+    pub(crate) wake: Notify,
+    /// Held by the task that runs the lane: a task that was stopped ends its request first.
+    pub(crate) run: tokio::sync::Mutex<()>,
+    state: Mutex<LaneState<K>>,
+}
+
+impl<K: LaneKind> LaneHandle<K> {
+    pub(crate) fn new(
+        linked: Arc<LinkedConnection>,
+        levels: Arc<TenantLevels<K>>,
+        writes_paused: bool,
+    ) -> Self {
+        let sources = K::sources(&linked.record.settings);
+        Self {
+            connection: linked.record.id.clone(),
+            tenant: linked.record.tenant.clone(),
+            levels,
+            wake: Notify::new(),
+            run: tokio::sync::Mutex::new(()),
+            state: Mutex::new(LaneState {
+                lane: Lane::new(),
+                pause: Pause::default(),
+                linked,
+                sources,
+                writes_paused,
+                owned: None,
+                access: None,
+                attempts: 0,
+                covered: 0,
+                superseded_told: 0,
+            }),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, LaneState<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to own the lane with what SQL says of it, and looks at every article once.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        epoch: i64,
+        loaded: Loaded<K::Wanted>,
+        recheck_after: time::Duration,
+    ) -> (Arc<LaneName>, Vec<Note>) {
+        let now = Timestamp::now();
+        let name = Arc::new(LaneName {
+            connection: self.connection.clone(),
+            tenant: self.tenant.clone(),
+            epoch,
+        });
+        let mut notes = Vec::new();
+        // One that panicked did not end.
+        self.end();
+        let sources = {
+            let mut state = self.state();
+            state.lane.restart();
+            for (sku, confirmed) in loaded.memory.confirmed {
+                state.lane.remember(Remembered {
+                    sku: self.levels.sku_id(&sku),
+                    ids: confirmed.ids,
+                    value: confirmed.value,
+                    confirmed_at: confirmed.at,
+                });
+            }
+            for (sku, kind, due) in loaded.doubts {
+                state.lane.doubt(self.levels.sku_id(&sku), kind, due);
+            }
+            // Later than a doubt of the same kind that stood in SQL, so it covers that one.
+            let due = now.saturating_add(recheck_after);
+            for sku in loaded.memory.unfinished {
+                let kind = DoubtKind::LateEffect;
+                state.lane.doubt(self.levels.sku_id(&sku), kind, due);
+                notes.push(Note::OpenDoubt { sku, kind, due });
+            }
+            for attempt in loaded.interrupted {
+                notes.push(Note::Finished {
+                    epoch: attempt.epoch,
+                    number: attempt.number,
+                    completed: now,
+                    outcomes: letter::UNKNOWN.to_string().repeat(attempt.items),
+                    error_code: Some("lane.interrupted".to_owned()),
+                });
+            }
+            for (sku, input) in loaded.parked {
+                let id = self.levels.sku_id(&sku);
+                if state.lane.view(id).is_some() {
+                    state.lane.remember_parked(id, input);
+                } else {
+                    notes.push(Note::Unpark { sku });
+                }
+            }
+            state.owned = Some(name.clone());
+            state.access = None;
+            state.attempts = 0;
+            state.covered = 0;
+            state.sources.clone()
+        };
+        self.subscribe(&sources);
+        self.state().lane.all_changed(now);
+        (name, notes)
+    }
+
+    /// Ends owning the lane. The listings stay.
+    pub(crate) fn end(self: &Arc<Self>) {
+        let listener: Arc<dyn LevelListener> = self.clone();
+        self.levels.unsubscribe(&listener);
+        let mut state = self.state();
+        state.owned = None;
+        state.access = None;
+    }
+
+    /// Takes over a changed record or a changed pause of the tenant.
+    pub(crate) fn change(self: &Arc<Self>, linked: Arc<LinkedConnection>, writes_paused: bool) {
+        let (sources, other_sources) = {
+            let mut state = self.state();
+            if Arc::ptr_eq(&state.linked, &linked) && state.writes_paused == writes_paused {
+                return;
+            }
+            let before = std::mem::replace(&mut state.linked, linked);
+            state.writes_paused = writes_paused;
+            let record = &state.linked.record;
+            let revision = record.credentials_revision;
+            let other_input = record.settings != before.record.settings
+                || record.profile != before.record.profile;
+            let sources = K::sources(&record.settings);
+            let other_sources = state.owned.is_some() && sources != state.sources;
+            state.pause.connection_changed(revision);
+            state.sources = sources.clone();
+            if other_input {
+                state.lane.all_changed(Timestamp::now());
+            }
+            (sources, other_sources)
+        };
+        if other_sources {
+            let listener: Arc<dyn LevelListener> = self.clone();
+            self.levels.unsubscribe(&listener);
+            self.subscribe(&sources);
+            // What changed between the two was heard by nobody.
+            self.state().lane.all_changed(Timestamp::now());
+        }
+        self.wake.notify_one();
+    }
+
+    /// Takes over a shard of the listings.
+    pub(crate) fn list(&self, shard: &ListingShard) -> Option<(Arc<LaneName>, Vec<Note>)> {
+        let adapter = self.state().linked.adapter.clone();
+        let articles = shard
+            .listings
+            .iter()
+            .map(|listing| ListedArticle {
+                sku: self.levels.sku_id(&listing.sku),
+                ids: PackedIds::pack(&listing.ids),
+                group: adapter.write_group(K::value_kind(), &listing.ids),
+                blocked: K::blocked(listing),
+            })
+            .collect();
+        let now = Timestamp::now();
+        let (owned, effects) = {
+            let mut state = self.state();
+            let effects = state
+                .lane
+                .replace_shard(shard.shard, shard.shards, articles, now);
+            (state.owned.clone(), effects)
+        };
+        self.wake.notify_one();
+        owned.map(|owned| (owned, self.notes(effects, now)))
+    }
+
+    /// The effects of the core as records.
+    pub(crate) fn notes(&self, effects: Vec<Effect>, now: Timestamp) -> Vec<Note> {
+        let note = |effect| {
+            Some(match effect {
+                Effect::Park {
+                    sku,
+                    code,
+                    text,
+                    input,
+                } => {
+                    let sku = self.levels.sku(sku)?;
+                    Note::Park {
+                        sku,
+                        code,
+                        reason: text,
+                        input,
+                        since: now,
+                    }
+                }
+                Effect::Unpark { sku } => Note::Unpark {
+                    sku: self.levels.sku(sku)?,
+                },
+                Effect::OpenDoubt { sku, kind, due } => Note::OpenDoubt {
+                    sku: self.levels.sku(sku)?,
+                    kind,
+                    due,
+                },
+                Effect::CloseDoubt { sku, kind } => Note::CloseDoubt {
+                    sku: self.levels.sku(sku)?,
+                    kind,
+                },
+            })
+        };
+        effects.into_iter().filter_map(note).collect()
+    }
+
+    fn subscribe(self: &Arc<Self>, sources: &[K::Source]) {
+        self.levels.subscribe(sources, self.clone());
+    }
+}
+
+impl<K: LaneKind> LevelListener for LaneHandle<K> {
+    fn changed(&self, sku: SkuId, now: Timestamp) {
+        let more = self.state().lane.changed(sku, now);
+        if more {
+            self.wake.notify_one();
+        }
+    }
+}

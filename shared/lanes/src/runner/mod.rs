@@ -1,0 +1,17 @@
+//! Runs lanes: one task for each connection that this process owns.
+
+mod gate;
+mod handle;
+mod listings;
+mod send;
+mod span;
+mod state;
+mod step;
+mod supervisor;
+mod task;
+
+pub(crate) use handle::LaneHandle;
+pub(crate) use listings::follow_listings;
+pub(crate) use step::closed_reason;
+pub(crate) use supervisor::{Lanes, supervise};
+pub(crate) use task::Shared;

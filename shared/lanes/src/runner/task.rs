@@ -1,0 +1,146 @@
+//! The task of a lane.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storelink_adapter_api::Denied;
+use storelink_model::{ConnectionId, Timestamp};
+use storelink_persistence::Database;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::handle::LaneHandle;
+use super::state::OpenAccess;
+use super::step::Step;
+use crate::kind::LaneKind;
+use crate::metrics::LaneMetrics;
+use crate::ownership::Lease;
+use crate::records::{LaneName, Loaded, Records, load};
+
+/// Pause of a lane whose process could not renew its ownership in time.
+const UNTIL_RENEWED: Duration = Duration::from_millis(200);
+
+/// What all lanes of a process share.
+pub(crate) struct Shared {
+    pub(crate) records: Records,
+    pub(crate) metrics: LaneMetrics,
+    pub(crate) lease: Lease,
+    pub(crate) recheck_after: time::Duration,
+    /// Requests in flight over all lanes.
+    pub(crate) in_flight: Semaphore,
+    /// Lanes that read their memory at once: a thousand at once would wait for each other's
+    /// connections to the database until they gave up.
+    pub(crate) loading: Semaphore,
+    /// Told the connection of every lane whose state may have changed.
+    pub(crate) states: mpsc::Sender<ConnectionId>,
+}
+
+impl Shared {
+    /// Tells that the state of a lane may have changed. When many are told of at once, one that is
+    /// passed over is found by the regular look at all lanes.
+    pub(super) fn state_changed(&self, connection: &ConnectionId) {
+        self.states.try_send(connection.clone()).ok();
+    }
+}
+
+/// Runs a lane in an epoch until `stop` is cancelled; a request under way ends first.
+pub(super) async fn run<K: LaneKind>(
+    handle: Arc<LaneHandle<K>>,
+    epoch: i64,
+    db: Database,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) {
+    let _alone = handle.run.lock().await;
+    let Some(loaded) = load_memory(&handle, &db, &shared, &stop).await else {
+        return;
+    };
+    let (name, notes) = handle.start(epoch, loaded, shared.recheck_after);
+    shared.records.note(&name, notes).await;
+    shared.state_changed(&handle.connection);
+    while !stop.is_cancelled() {
+        let now = Timestamp::now();
+        let (step, effects) = handle.next_step(&shared.lease, &stop, now);
+        shared.records.note(&name, handle.notes(effects, now)).await;
+        match step {
+            Step::Rest(until) => rest(&handle, until, &stop).await,
+            // Boxed: a resting lane, and most lanes rest, should not carry a request's state.
+            Step::Write(open) => Box::pin(write(&handle, &name, &shared, open, &stop)).await,
+        }
+    }
+    handle.end();
+}
+
+async fn load_memory<K: LaneKind>(
+    handle: &LaneHandle<K>,
+    db: &Database,
+    shared: &Shared,
+    stop: &CancellationToken,
+) -> Option<Loaded<K::Wanted>> {
+    while !stop.is_cancelled() {
+        let _turn = shared.loading.acquire().await.ok()?;
+        match load(db, &handle.connection).await {
+            Ok(loaded) => return Some(loaded),
+            Err(error) => {
+                tracing::warn!(connection = %handle.connection, %error, "a lane cannot start yet");
+                pause(stop).await;
+            }
+        }
+    }
+    None
+}
+
+async fn rest<K: LaneKind>(
+    handle: &LaneHandle<K>,
+    until: Option<Timestamp>,
+    stop: &CancellationToken,
+) {
+    let timer = async {
+        match until {
+            Some(until) => {
+                let wait = until.since(Timestamp::now());
+                tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = handle.wake.notified() => {}
+        () = timer => {}
+    }
+}
+
+async fn write<K: LaneKind>(
+    handle: &Arc<LaneHandle<K>>,
+    name: &Arc<LaneName>,
+    shared: &Arc<Shared>,
+    open: OpenAccess,
+    stop: &CancellationToken,
+) {
+    // The store's own turn first: who waits for it must not take the place of another store.
+    let places = async {
+        open.gate.reserve().await?;
+        let place = shared.in_flight.acquire().await;
+        place.map_err(|_| Denied::Stopped)
+    };
+    let place = tokio::select! {
+        () = stop.cancelled() => Err(Denied::Stopped),
+        place = places => place,
+    };
+    match place {
+        Ok(_place) if shared.lease.is_fresh() => {
+            super::send::send(handle, name, shared, &open).await;
+        }
+        // Not renewed in time, or the connection was deleted and its lane ends soon.
+        Ok(_) | Err(Denied::Stopped | Denied::NotOwner | Denied::Busy) => pause(stop).await,
+    }
+    open.gate.release();
+}
+
+async fn pause(stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(UNTIL_RENEWED) => {}
+    }
+}

@@ -1,0 +1,191 @@
+//! Connections that are paused, switched off, changed, listed late or blocked.
+
+use anyhow::ensure;
+use storelink_adapter_api::StoreIds;
+use storelink_events::internal::{Blocked, Listing};
+use storelink_lanes::kind::Stock;
+use storelink_test_support::eventually::eventually;
+
+use crate::world::{PATIENCE, World};
+
+/// Waits until the lane gives this reason for an article.
+async fn reason(
+    world: &World,
+    connection: &storelink_model::ConnectionId,
+    sku: &str,
+    code: &str,
+) -> anyhow::Result<()> {
+    eventually(code, PATIENCE, async || {
+        let answer = world.sku::<Stock>(connection, sku).await?;
+        let given = answer.reason.clone().unwrap_or_default();
+        ensure!(given.starts_with(code), "{answer:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_listing_that_appears_after_its_level_is_written() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let store = world.link().await?;
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "5", 1).await?;
+    reason(&world, &store.id, "A", "lane.not_listed").await?;
+    world.list(&store.id, &["A"]).await?;
+    world.shows(&store.id, &[("A", "5")]).await?;
+    publisher.stop().await
+}
+
+#[tokio::test]
+async fn a_connection_that_appears_after_its_listings_is_written() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let publisher = world.start::<Stock>().await?;
+    let store = world.record()?;
+    world.list(&store.id, &["A"]).await?;
+    world.level("A", "5", 1).await?;
+    world.publish_record(&store).await?;
+    world.shows(&store.id, &[("A", "5")]).await?;
+    publisher.stop().await
+}
+
+#[tokio::test]
+async fn nothing_leaves_while_paused_switched_off_or_held_and_the_last_value_afterwards()
+-> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let mut store = world.record()?;
+    store.active_entities.clear();
+    world.publish_record(&store).await?;
+    world.list(&store.id, &["A"]).await?;
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "1", 1).await?;
+    reason(&world, &store.id, "A", "lane.not_active").await?;
+
+    store.active_entities = vec!["stock".to_owned()];
+    store.paused = true;
+    store.revision = 2;
+    world.publish_record(&store).await?;
+    world.level("A", "2", 2).await?;
+    reason(&world, &store.id, "A", "lane.paused").await?;
+
+    store.paused = false;
+    store.settings.observe_only = true;
+    store.revision = 3;
+    world.publish_record(&store).await?;
+    reason(&world, &store.id, "A", "lane.observe_only").await?;
+
+    world.pause_writes(true, 1).await?;
+    store.settings.observe_only = false;
+    store.revision = 4;
+    world.publish_record(&store).await?;
+    world.level("A", "3", 3).await?;
+    reason(&world, &store.id, "A", "lane.writes_paused").await?;
+    eventually("the last value is in", PATIENCE, async || {
+        let answer = world.sku::<Stock>(&store.id, "A").await?;
+        ensure!(answer.wanted.as_deref() == Some("3"), "{answer:?}");
+        Ok(())
+    })
+    .await?;
+    ensure!(world.requests(&store.id) == 0, "something was sent");
+
+    world.pause_writes(false, 2).await?;
+    world.shows(&store.id, &[("A", "3")]).await?;
+    ensure!(world.requests(&store.id) == 1);
+    publisher.stop().await
+}
+
+#[tokio::test]
+async fn an_article_waits_for_a_warehouse_that_never_reported() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let mut store = world.record()?;
+    store.settings.warehouses.push("outlet".parse()?);
+    world.publish_record(&store).await?;
+    world.list(&store.id, &["A"]).await?;
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "5", 1).await?;
+    reason(&world, &store.id, "A", "stock.never_reported").await?;
+    ensure!(world.requests(&store.id) == 0);
+    let items = serde_json::json!([{ "sku": "A", "quantity": "3", "revision": 9 }]);
+    let data = serde_json::json!({ "warehouse": "outlet", "items": items });
+    world.event("stock", data).await?;
+    world.shows(&store.id, &[("A", "8")]).await?;
+    publisher.stop().await
+}
+
+#[tokio::test]
+async fn a_setting_that_changed_while_the_publisher_was_down_is_seen() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let mut store = world.link().await?;
+    world.list(&store.id, &["A"]).await?;
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "5", 1).await?;
+    world.shows(&store.id, &[("A", "5")]).await?;
+    publisher.stop().await?;
+
+    store.settings.reserve = "2".parse()?;
+    store.revision = 2;
+    world.publish_record(&store).await?;
+    let publisher = world.start::<Stock>().await?;
+    world.shows(&store.id, &[("A", "3")]).await?;
+
+    store.settings.reserve = "1".parse()?;
+    store.revision = 3;
+    world.publish_record(&store).await?;
+    world.shows(&store.id, &[("A", "4")]).await?;
+
+    store.settings.warehouses = vec!["outlet".parse()?];
+    store.revision = 4;
+    world.publish_record(&store).await?;
+    let items = serde_json::json!([{ "sku": "A", "quantity": "9", "revision": 1 }]);
+    let data = serde_json::json!({ "warehouse": "outlet", "items": items });
+    world.event("stock", data).await?;
+    world.shows(&store.id, &[("A", "8")]).await?;
+    publisher.stop().await
+}
+
+#[tokio::test]
+async fn a_blocked_listing_is_not_written_until_it_is_free() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let store = world.link().await?;
+    let blocked = Listing {
+        sku: "A".parse()?,
+        ids: StoreIds {
+            product: "id-A".to_owned(),
+            variation: None,
+            stock_row: None,
+        },
+        stock_blocked: Some(Blocked::DuplicateCode),
+        price_blocked: None,
+    };
+    world.publish_shard(&store.id, vec![blocked]).await?;
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "5", 1).await?;
+    reason(&world, &store.id, "A", "listing.duplicate_code").await?;
+    world.list(&store.id, &["A"]).await?;
+    world.shows(&store.id, &[("A", "5")]).await?;
+    publisher.stop().await
+}
+
+#[tokio::test]
+async fn a_deleted_connection_is_left_alone() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let store = world.link().await?;
+    world.list(&store.id, &["A"]).await?;
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "5", 1).await?;
+    world.shows(&store.id, &[("A", "5")]).await?;
+    let bucket = storelink_bus::kv::Bucket::new(&world.bus, "connections");
+    bucket
+        .delete(&storelink_events::subject::connection_key(&store.id))
+        .await?;
+    eventually("the lane is gone", PATIENCE, async || {
+        ensure!(world.status::<Stock>(&store.id).await.is_err());
+        Ok(())
+    })
+    .await?;
+    let other = world.link().await?;
+    world.list(&other.id, &["A"]).await?;
+    world.level("A", "6", 2).await?;
+    world.shows(&other.id, &[("A", "6")]).await?;
+    ensure!(world.requests(&store.id) == 1);
+    publisher.stop().await
+}
