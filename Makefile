@@ -7,6 +7,9 @@ SHELL := /bin/bash
 NATS := deploy/local/nats-server.sh
 POSTGRES := tests/support/postgres.sh
 
+# Always built together: another choice of packages would build their dependencies anew.
+PROGRAMS := echo "Building: the first time takes some minutes." >&2; cargo build --locked --quiet -p storelink -p storelink-demo -p storelink-simulators
+
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ifdef NEXTEST
 RUN_TESTS := cargo nextest run --workspace --locked
@@ -14,29 +17,29 @@ else
 RUN_TESTS := cargo test --workspace --locked --lib --bins --tests
 endif
 
-.PHONY: help demo run test test-only lint deny contracts clean
+.PHONY: help demo run test test-only lint deny contracts clean clean-data
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: ## five simulated stores, one ERP and a judge; KEEP=1 leaves it running
-	@export PATH="$$(dirname "$$($(NATS))"):$$PATH"; \
-	cargo build --locked --quiet -p storelink -p storelink-demo -p storelink-simulators; \
+	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
+	$(PROGRAMS); \
 	target/debug/storelink-demo $(if $(KEEP),--keep,)
 
 run: ## the system on ./data, API on 127.0.0.1:8080
-	@export PATH="$$(dirname "$$($(NATS))"):$$PATH"; \
-	cargo build --locked --quiet -p storelink; \
+	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
+	$(PROGRAMS); \
 	exec target/debug/storelink dev --data-dir data
 
-test: lint test-only demo ## all that a change must pass
+test: lint deny test-only demo ## all that a change must pass
 
 test-only: ## the tests alone, on a real broker and both databases
-	@export PATH="$$(dirname "$$($(NATS))"):$$PATH"; \
+	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
 	folder="$$(mktemp -d)"; \
 	trap '$(POSTGRES) stop "$$folder" >/dev/null 2>&1 || true; rm -rf "$$folder"' EXIT; \
-	export STORELINK_TEST_POSTGRES_URL="$$($(POSTGRES) start "$$folder")"; \
-	cargo build --locked --quiet -p storelink; \
+	url="$$($(POSTGRES) start "$$folder")"; export STORELINK_TEST_POSTGRES_URL="$$url"; \
+	$(PROGRAMS); \
 	$(RUN_TESTS); \
 	cargo test --workspace --locked --doc --quiet
 
@@ -50,8 +53,13 @@ deny: ## licences, sources and banned packages of the dependencies
 	PATH="$$PWD/.tools/bin:$$PATH" cargo deny --all-features check bans licenses sources
 
 contracts: ## write proto-schemas/ and the generated pages of docs/ anew
-	cargo build --locked --quiet -p storelink
+	@$(PROGRAMS)
 	target/debug/storelink contracts write
 
-clean: ## remove everything that was built, fetched or run
-	rm -rf target .tools data
+clean: ## remove what was built and fetched; data/ stays
+	rm -rf target .tools
+
+clean-data: ## remove the ledger, keys and credentials of `make run`: CONFIRM=1
+	@if [ "$(CONFIRM)" != 1 ]; then \
+	  echo "data/ holds orders, keys and sealed credentials that exist nowhere else: make clean-data CONFIRM=1" >&2; exit 1; fi
+	rm -rf data

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use crate::address::{CheckedResolver, Lookup, SystemLookup, check_url};
+use crate::address::{CheckedResolver, Lookup, Reach, SystemLookup, check_url};
 use crate::error::TransportError;
 use crate::policy::{OutboundPolicy, PolicyError};
 use crate::request::Request;
@@ -32,6 +32,9 @@ const USER_AGENT: &str = concat!("Storelink/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub struct HttpClient {
     http: reqwest::Client,
+    /// For ports that only the operator's own subnets may be called on. A client of its own, so that
+    /// neither the judgement of a name nor an open connection serves the other purpose.
+    own_subnets: reqwest::Client,
     policy: Arc<OutboundPolicy>,
 }
 
@@ -62,28 +65,11 @@ impl HttpClient {
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, PolicyError> {
         let policy = Arc::new(policy);
-        let resolver = CheckedResolver::new(lookup, Arc::clone(&policy));
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(policy.extra_ca_pem.as_deref())?)
-            .dns_resolver(Arc::new(resolver))
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only()
-            .gzip(true)
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .user_agent(USER_AGENT)
-            .connect_timeout(policy.connect_timeout)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
-            .build()
-            .map_err(|error| PolicyError::Build {
-                detail: error.to_string(),
-            })?;
-        Ok(Self { http, policy })
+        Ok(Self {
+            http: build(&policy, &lookup, Reach::Allowed)?,
+            own_subnets: build(&policy, &lookup, Reach::OwnSubnets)?,
+            policy,
+        })
     }
 
     /// What the client may do.
@@ -98,7 +84,7 @@ impl HttpClient {
     /// # Errors
     /// The same as [`HttpClient::send`] would give.
     pub fn check(&self, url: &url::Url) -> Result<(), TransportError> {
-        check_url(url, &self.policy)
+        check_url(url, &self.policy).map(|_| ())
     }
 
     /// Sends a request once and reads the whole answer. Any status is an answer, redirects too.
@@ -140,9 +126,12 @@ impl HttpClient {
         request: Request,
         started: Instant,
     ) -> Result<Response, TransportError> {
-        check_url(&request.url, &self.policy)?;
-        let call = Call::of(&request);
-        let outgoing = self.outgoing(request)?;
+        let client = match check_url(&request.url, &self.policy)? {
+            Reach::Allowed => &self.http,
+            Reach::OwnSubnets => &self.own_subnets,
+        };
+        let call = Call::of(&request, &self.policy);
+        let outgoing = outgoing(client, request, call.timeout)?;
         let incoming = outgoing
             .send()
             .await
@@ -159,40 +148,79 @@ impl HttpClient {
             received_at,
         })
     }
+}
 
-    fn outgoing(&self, request: Request) -> Result<reqwest::RequestBuilder, TransportError> {
-        let mut outgoing = self
-            .http
-            .request(request.method.clone(), request.full_url())
-            .timeout(request.timeout);
-        for (name, value) in request.header_pairs()? {
-            outgoing = outgoing.header(name, value);
-        }
-        if let Some(body) = request.body {
-            outgoing = outgoing.body(body);
-        }
-        Ok(outgoing)
+fn outgoing(
+    client: &reqwest::Client,
+    request: Request,
+    timeout: Duration,
+) -> Result<reqwest::RequestBuilder, TransportError> {
+    let mut outgoing = client
+        .request(request.method.clone(), request.full_url())
+        .timeout(timeout);
+    for (name, value) in request.header_pairs()? {
+        outgoing = outgoing.header(name, value);
     }
+    if let Some(body) = request.body {
+        outgoing = outgoing.body(body);
+    }
+    Ok(outgoing)
+}
+
+fn build(
+    policy: &Arc<OutboundPolicy>,
+    lookup: &Arc<dyn Lookup>,
+    reach: Reach,
+) -> Result<reqwest::Client, PolicyError> {
+    let resolver = CheckedResolver::new(Arc::clone(lookup), Arc::clone(policy), reach);
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::client_config(policy.extra_ca_pem.as_deref())?)
+        .dns_resolver(Arc::new(resolver))
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .http1_only()
+        .gzip(true)
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
+        .user_agent(USER_AGENT)
+        .connect_timeout(policy.connect_timeout)
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
+        .build()
+        .map_err(|error| PolicyError::Build {
+            detail: error.to_string(),
+        })
 }
 
 /// What is still needed of a request once it is on its way.
 struct Call {
     host: String,
+    port: u16,
     timeout: Duration,
     limit: usize,
 }
 
 impl Call {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, policy: &OutboundPolicy) -> Self {
         Self {
             host: request.url.host_str().unwrap_or_default().to_owned(),
-            timeout: request.timeout,
-            limit: request.max_response_bytes,
+            port: request.url.port_or_known_default().unwrap_or_default(),
+            timeout: request.timeout.min(policy.request_timeout),
+            limit: request.max_response_bytes.min(policy.max_response_bytes),
         }
     }
 
     fn failed(&self, error: &reqwest::Error, stage: Stage) -> TransportError {
-        failure::classify(error, stage, &self.host, self.timeout)
+        match failure::classify(error, stage, &self.host, self.timeout) {
+            TransportError::PortRefused { host, .. } => TransportError::PortRefused {
+                host,
+                port: self.port,
+            },
+            other => other,
+        }
     }
 
     /// The limit counts what comes out of the decompression, piece by piece, so that a small

@@ -15,7 +15,8 @@ const WEB_PORTS: [u16; 4] = [80, 443, 8080, 8443];
 pub enum PortRule {
     /// Any port.
     Any,
-    /// These ports only. An address literal inside an allowed subnet is free of the rule.
+    /// These ports only. Addresses inside an allowed subnet are free of the rule, whether written as
+    /// such or looked up by name.
     Only(BTreeSet<u16>),
 }
 
@@ -35,6 +36,10 @@ pub struct OutboundPolicy {
     pub ports: PortRule,
     /// Time for name lookup, TCP connect and TLS handshake together.
     pub connect_timeout: Duration,
+    /// Longest time of one request, answer included, whatever the request itself allows.
+    pub request_timeout: Duration,
+    /// Largest answer in bytes, whatever the request itself allows.
+    pub max_response_bytes: usize,
     /// Certificates (PEM, one or more) trusted beside the built-in roots.
     pub extra_ca_pem: Option<String>,
 }
@@ -45,6 +50,8 @@ impl Default for OutboundPolicy {
             allowed_subnets: Vec::new(),
             ports: PortRule::default(),
             connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(90),
+            max_response_bytes: 64 * 1024 * 1024,
             extra_ca_pem: None,
         }
     }

@@ -200,14 +200,15 @@ impl Request {
     }
 
     /// Time for the whole exchange: lookup, connect, sending and reading the answer.
-    /// 30 seconds unless set.
+    /// 30 seconds unless set; never longer than the policy's limit.
     #[must_use]
     pub fn timeout(mut self, total: Duration) -> Self {
         self.timeout = total;
         self
     }
 
-    /// Largest answer accepted, counted after decompression. 16 MiB unless set.
+    /// Largest answer accepted, counted after decompression. 16 MiB unless set; never larger than the
+    /// policy's limit.
     #[must_use]
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;

@@ -53,7 +53,9 @@ pub enum DbError {
     #[error("transaction cannot be committed: one of its statements failed")]
     TransactionFailed,
     /// Migrations are missing.
-    #[error("database schema of {service} is at version {found}, this program needs {needed}")]
+    #[error(
+        "database schema of {service} is at version {found}, this program needs {needed}: run `storelink migrate`"
+    )]
     SchemaTooOld {
         /// Name of the service.
         service: String,
@@ -210,7 +212,9 @@ impl From<sqlx::Error> for DbError {
         match error {
             sqlx::Error::Database(error) => refused(error.as_ref()),
             sqlx::Error::RowNotFound => Self::RowNotFound,
-            sqlx::Error::PoolTimedOut => Self::Timeout("no connection became free or could be opened".to_owned()),
+            sqlx::Error::PoolTimedOut => {
+                Self::Timeout("no connection became free or could be opened".to_owned())
+            }
             sqlx::Error::Io(error) => Self::Unreachable(error.to_string()),
             sqlx::Error::Tls(error) => Self::Unreachable(error.to_string()),
             sqlx::Error::PoolClosed => Self::Unreachable("closed by this program".to_owned()),

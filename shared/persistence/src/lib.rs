@@ -17,7 +17,7 @@ pub use error::DbError;
 pub use row::Row;
 /// Embeds a folder of migrations: `static MIGRATOR: Migrator = sqlx::migrate!();`.
 pub use sqlx::migrate::Migrator;
-pub use storelink_settings::{DatabaseSettings, SqliteSynchronous};
+pub use storelink_settings::{DatabaseSettings, MigrateAtStart, SqliteSynchronous};
 pub use transaction::Transaction;
 
 /// What the calls of this crate return.

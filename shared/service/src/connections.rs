@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use storelink_adapter_api::{Adapters, CapabilityProfile, StoreAdapter};
 use storelink_bus::Bus;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::LinkedConnection;
 use crate::gate::ConnectionGate;
 use crate::pace::Pace;
+use crate::refill::Refill;
 
 /// All connections of the installation, kept current in the background. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +40,8 @@ struct State {
     connections: HashMap<ConnectionId, Arc<LinkedConnection>>,
     gates: HashMap<ConnectionId, Arc<ConnectionGate>>,
     tenants: HashMap<TenantId, TenantRecord>,
+    /// While a bucket that was lost is filled again.
+    refill: Option<Refill>,
 }
 
 impl Connections {
@@ -58,8 +62,15 @@ impl Connections {
         }
         let kept = connections.clone();
         tokio::spawn(async move {
-            while let Some(event) = next(&mut watch, &shutdown).await {
-                kept.apply(event);
+            loop {
+                let refilled = kept.read(|state| state.refill.as_ref().and_then(Refill::ends));
+                tokio::select! {
+                    event = next(&mut watch, &shutdown) => match event {
+                        Some(event) => kept.apply(event),
+                        None => return,
+                    },
+                    () = until(refilled) => kept.forget_what_did_not_come_back(),
+                }
             }
         });
         connections
@@ -103,10 +114,33 @@ impl Connections {
             let mut state = self.0.state.write().unwrap_or_else(PoisonError::into_inner);
             match event {
                 KvEvent::Put(entry) => self.put(&mut state, &entry.key, &entry.value),
-                KvEvent::Deleted { key, .. } => delete(&mut state, &key),
+                KvEvent::Deleted { key, .. } => {
+                    if let Some(id) = connection_of(&key) {
+                        delete(&mut state, &id);
+                    }
+                }
                 // The bucket was made anew. The registry fills it again; until then the records in
-                // hand stay right, and a deletion that was missed comes with the registry's sweep.
-                KvEvent::Recreated | KvEvent::SnapshotComplete => {}
+                // hand stay right.
+                KvEvent::Recreated => state.refill = Some(Refill::begin(Instant::now())),
+                KvEvent::SnapshotComplete => {}
+            }
+        }
+        self.0
+            .changes
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Connections that were deleted while the bucket was lost.
+    fn forget_what_did_not_come_back(&self) {
+        {
+            let mut state = self.0.state.write().unwrap_or_else(PoisonError::into_inner);
+            let Some(refill) = state.refill.take() else {
+                return;
+            };
+            let known: Vec<ConnectionId> = state.connections.keys().cloned().collect();
+            for id in known.iter().filter(|id| !refill.has(id)) {
+                tracing::warn!(connection = %id, "deleted while the broker's data was lost");
+                delete(&mut state, id);
             }
         }
         self.0
@@ -115,16 +149,23 @@ impl Connections {
     }
 
     fn put(&self, state: &mut State, key: &str, value: &[u8]) {
+        if let Some(refill) = &mut state.refill {
+            refill.put(connection_of(key), Instant::now());
+        }
         match key.split_once('.') {
             Some(("connection", _)) => match serde_json::from_slice::<ConnectionRecord>(value) {
                 Ok(record) => self.link(state, record),
-                Err(error) => tracing::error!(key, %error, "a connection record cannot be read"),
+                Err(error) => {
+                    tracing::error!(key, %error, "a connection record cannot be read: nothing is sent");
+                    pause_connection(state, key);
+                }
             },
             Some(("tenant", _)) => match serde_json::from_slice::<TenantRecord>(value) {
-                Ok(record) => {
-                    state.tenants.insert(record.tenant.clone(), record);
+                Ok(record) => put_tenant(state, record),
+                Err(error) => {
+                    tracing::error!(key, %error, "a tenant record cannot be read: nothing is written");
+                    pause_tenant(state, key);
                 }
-                Err(error) => tracing::error!(key, %error, "a tenant record cannot be read"),
             },
             _ => tracing::debug!(key, "a key of another release is passed over"),
         }
@@ -188,16 +229,53 @@ fn concurrency(record: &ConnectionRecord, adapter: &dyn StoreAdapter) -> usize {
     chosen.unwrap_or(platform)
 }
 
-fn delete(state: &mut State, key: &str) {
-    let Some(("connection", id)) = key.split_once('.') else {
-        return;
-    };
-    let Ok(id) = id.parse::<ConnectionId>() else {
-        return;
-    };
-    state.connections.remove(&id);
-    if let Some(gate) = state.gates.remove(&id) {
+fn connection_of(key: &str) -> Option<ConnectionId> {
+    key.strip_prefix("connection.")?.parse().ok()
+}
+
+fn delete(state: &mut State, id: &ConnectionId) {
+    state.connections.remove(id);
+    if let Some(gate) = state.gates.remove(id) {
         gate.stop();
+    }
+}
+
+/// What is written there may be a pause, another key or other warehouses: going on with the record
+/// in hand could be wrong in each of them.
+fn pause_connection(state: &mut State, key: &str) {
+    let known = connection_of(key).and_then(|id| state.connections.get(&id));
+    if let Some(known) = known {
+        let paused = known.paused();
+        state
+            .connections
+            .insert(paused.record.id.clone(), Arc::new(paused));
+    }
+}
+
+fn put_tenant(state: &mut State, record: TenantRecord) {
+    let known = state.tenants.get(&record.tenant);
+    if known.is_none_or(|known| known.revision <= record.revision) {
+        state.tenants.insert(record.tenant.clone(), record);
+    }
+}
+
+fn pause_tenant(state: &mut State, key: &str) {
+    let tenant = key.strip_prefix("tenant.").unwrap_or_default();
+    let Ok(tenant) = tenant.parse::<TenantId>() else {
+        return;
+    };
+    let unknown = TenantRecord {
+        tenant: tenant.clone(),
+        revision: 0,
+        writes_paused: true,
+    };
+    state.tenants.entry(tenant).or_insert(unknown).writes_paused = true;
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        None => std::future::pending().await,
     }
 }
 

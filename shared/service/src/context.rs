@@ -67,17 +67,22 @@ impl ServiceContext {
         }
     }
 
-    /// Opens the database of a service and brings its schema up to date.
+    /// Opens the database of a service. Its schema is brought up to date where
+    /// `database.migrate_at_start` says so, otherwise it has to be that of this program.
     ///
     /// # Errors
-    /// When it cannot be opened, or was written by a later release.
+    /// When it cannot be opened, its schema does not fit, or was written by a later release.
     pub async fn database(
         &self,
         service: &str,
         migrator: &Migrator,
     ) -> Result<Database, StartError> {
         let database = Database::open(&self.settings.database, service).await?;
-        database.migrate(migrator).await?;
+        if self.settings.database.migrates_at_start() {
+            database.migrate(migrator).await?;
+        } else {
+            database.check_schema(migrator).await?;
+        }
         Ok(database)
     }
 

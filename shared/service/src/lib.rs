@@ -6,6 +6,8 @@ mod gate;
 mod linked;
 mod pace;
 mod places;
+mod pressure;
+mod refill;
 
 pub use connections::Connections;
 pub use context::{ServiceContext, ServiceParts, StartError};

@@ -41,6 +41,19 @@ impl AccessError {
 }
 
 impl LinkedConnection {
+    /// The same connection as if a person had paused it.
+    pub(crate) fn paused(&self) -> Self {
+        let mut record = self.record.clone();
+        record.paused = true;
+        Self {
+            record,
+            adapter: self.adapter.clone(),
+            gate: self.gate.clone(),
+            vault: self.vault.clone(),
+            http: self.http.clone(),
+        }
+    }
+
     /// Everything the adapter needs. Opens the sealed credentials: keep the result for as long as the
     /// record's revision stays.
     ///

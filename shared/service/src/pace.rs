@@ -10,15 +10,26 @@ use storelink_model::{ConnectionId, Timestamp};
 /// How often a turn is tried for against others before this process keeps the distance alone.
 const CONTESTS: usize = 16;
 
+/// Turns that may be promised ahead, over all processes, beside one minute of them: as many as one
+/// process can have under way.
+const TURNS_AHEAD: i64 = 16;
+
+/// How far the clocks of processes and broker may differ.
+const CLOCK_ERROR: i64 = 5_000_000;
+
 /// Gives each request its turn. The next free turn stands in the bucket `pace`, so that replicas and
 /// services of the installation keep the limit together.
 #[derive(Clone)]
 pub(crate) struct Pace {
-    interval_micros: i64,
+    distance: Distance,
     key: Arc<str>,
     bucket: Bucket,
     local: Arc<Mutex<i64>>,
 }
+
+/// More requests wait for their turn than may be promised one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMany;
 
 /// What stands in the bucket.
 #[derive(Serialize, Deserialize)]
@@ -27,79 +38,136 @@ struct NextTurn {
     at: i64,
 }
 
+enum Missed {
+    TooMany,
+    Bucket(KvError),
+}
+
 impl Pace {
     /// At most `per_minute` requests in any minute, evenly spread: a burst would be answered 429 by a
     /// store that counts seconds.
     pub(crate) fn new(connection: &ConnectionId, per_minute: u32, bucket: Bucket) -> Self {
         Self {
-            interval_micros: interval_micros(per_minute),
+            distance: Distance::of(per_minute),
             key: format!("pace.{connection}").into(),
             bucket,
             local: Arc::default(),
         }
     }
 
-    /// Waits until this request may leave.
-    pub(crate) async fn turn(&self) {
-        let at = match self.reserve().await {
-            Ok(at) => self.reserve_local(at),
-            Err(error) => {
+    /// Waits until this request may leave, never longer than [`Distance::longest`].
+    pub(crate) async fn turn(&self) -> Result<(), TooMany> {
+        let wait = match self.reserve().await {
+            Ok(wait) => wait,
+            Err(Missed::TooMany) => return Err(TooMany),
+            Err(Missed::Bucket(error)) => {
                 tracing::warn!(error = %error, "pace is kept by this process alone");
-                self.reserve_local(Timestamp::now().micros())
+                0
             }
         };
-        let wait = at.saturating_sub(Timestamp::now().micros());
-        if let Ok(wait @ 1..) = u64::try_from(wait) {
+        let now = Timestamp::now().micros();
+        let at = self.reserve_local(now, now.saturating_add(wait))?;
+        if let Ok(wait @ 1..) = u64::try_from(at.saturating_sub(now)) {
             tokio::time::sleep(Duration::from_micros(wait)).await;
         }
+        Ok(())
     }
 
-    async fn reserve(&self) -> Result<i64, KvError> {
+    /// How long to wait by what all processes agreed.
+    async fn reserve(&self) -> Result<i64, Missed> {
         let mut contest = 0;
         loop {
-            let entry = self.bucket.get(&self.key).await?;
+            let entry = self.bucket.get(&self.key).await.map_err(Missed::Bucket)?;
             let revision = entry.as_ref().map_or(0, |entry| entry.revision);
-            let next =
-                entry.and_then(|entry| serde_json::from_slice::<NextTurn>(&entry.value).ok());
-            let at = turn_after(
-                next.map(|next| next.at),
-                Timestamp::now().micros(),
-                self.longest(),
-            );
+            let promised = entry.and_then(|entry| {
+                let next: NextTurn = serde_json::from_slice(&entry.value).ok()?;
+                Some(Promised {
+                    at: next.at,
+                    written: Timestamp::from(entry.written).micros(),
+                })
+            });
+            let now = Timestamp::now().micros();
+            let turn = self.distance.turn(promised, now);
+            let turn = turn.ok_or(Missed::TooMany)?;
             let reserved = NextTurn {
-                at: at.saturating_add(self.interval_micros),
+                at: self.distance.after(turn.at),
             };
             let value = serde_json::to_vec(&reserved).unwrap_or_default();
             match self.bucket.update(&self.key, value, revision).await {
-                Ok(_) => return Ok(at),
+                Ok(_) => return Ok(turn.wait),
                 Err(KvError::Conflict { .. }) if contest < CONTESTS => contest += 1,
-                Err(error) => return Err(error),
+                Err(error) => return Err(Missed::Bucket(error)),
             }
         }
     }
 
     /// The same distance inside this process, so that it holds without the bucket too.
-    fn reserve_local(&self, at: i64) -> i64 {
+    fn reserve_local(&self, now: i64, at: i64) -> Result<i64, TooMany> {
         let mut next = self.local.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = turn_after(Some(*next), at, self.longest());
-        *next = at.saturating_add(self.interval_micros);
-        at
-    }
-
-    /// No wait is longer than a minute and a turn: a time beyond was written by a wrong clock.
-    fn longest(&self) -> i64 {
-        self.interval_micros.saturating_add(60_000_000)
+        // A promise beyond was made before this process's clock was set back.
+        let believed = *next <= now.saturating_add(self.distance.furthest());
+        let at = if believed { at.max(*next) } else { at };
+        if at.saturating_sub(now) > self.distance.longest() {
+            return Err(TooMany);
+        }
+        *next = self.distance.after(at);
+        Ok(at)
     }
 }
 
-fn interval_micros(per_minute: u32) -> i64 {
-    // Rounded up, so that no minute ever holds one more.
-    (60_000_000 + i64::from(per_minute.max(1)) - 1) / i64::from(per_minute.max(1))
+/// The next free turn as it was promised, and when, by the broker's clock.
+#[derive(Debug, Clone, Copy)]
+struct Promised {
+    at: i64,
+    written: i64,
 }
 
-fn turn_after(next: Option<i64>, now: i64, longest: i64) -> i64 {
-    next.filter(|next| *next <= now.saturating_add(longest))
-        .map_or(now, |next| next.max(now))
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Turn {
+    at: i64,
+    wait: i64,
+}
+
+/// The distance between two turns, in microseconds, and what follows from it.
+#[derive(Debug, Clone, Copy)]
+struct Distance(i64);
+
+impl Distance {
+    fn of(per_minute: u32) -> Self {
+        let per_minute = i64::from(per_minute.max(1));
+        // Rounded up, so that no minute ever holds one more.
+        Self((60_000_000 + per_minute - 1) / per_minute)
+    }
+
+    fn after(self, at: i64) -> i64 {
+        at.saturating_add(self.0)
+    }
+
+    /// The longest wait for a turn. Who would wait longer gets none, so that no turn further ahead
+    /// is ever promised.
+    fn longest(self) -> i64 {
+        self.0
+            .saturating_mul(TURNS_AHEAD)
+            .saturating_add(60_000_000)
+    }
+
+    /// A turn further ahead than this was never promised: a wrong clock wrote it.
+    fn furthest(self) -> i64 {
+        self.after(self.longest()).saturating_add(CLOCK_ERROR)
+    }
+
+    /// The turn of one who asks now, and how long it has to wait; none when it would wait too long.
+    fn turn(self, promised: Option<Promised>, now: i64) -> Option<Turn> {
+        let (next, ahead) = promised
+            .map(|next| (next.at, next.at.saturating_sub(next.written)))
+            .filter(|(_, ahead)| *ahead <= self.furthest())
+            .unwrap_or((now, 0));
+        let at = next.max(now);
+        // Written before now, so the wait is never longer than it was ahead then: that holds also
+        // when the clock of this process is behind.
+        let wait = at.saturating_sub(now).min(ahead.max(0));
+        (wait <= self.longest()).then_some(Turn { at, wait })
+    }
 }
 
 #[cfg(test)]
@@ -108,28 +176,80 @@ mod tests {
 
     use super::*;
 
+    const SECOND: i64 = 1_000_000;
+
     #[test]
     fn a_turn_of_a_wrong_clock_is_not_believed() {
-        assert_eq!(turn_after(Some(90_000_000), 0, 60_500_000), 0);
-        assert_eq!(turn_after(Some(500_000), 0, 60_500_000), 500_000);
-        assert_eq!(turn_after(None, 7, 60_500_000), 7);
+        let distance = Distance::of(60);
+        let turn = |at, written, now| distance.turn(Some(Promised { at, written }), now);
+        let day = 86_400 * SECOND;
+        assert_eq!(
+            turn(day, 0, SECOND),
+            Some(Turn {
+                at: SECOND,
+                wait: 0
+            })
+        );
+        let half = SECOND / 2;
+        assert_eq!(
+            turn(SECOND, 0, half),
+            Some(Turn {
+                at: SECOND,
+                wait: half
+            })
+        );
+        assert_eq!(distance.turn(None, 7), Some(Turn { at: 7, wait: 0 }));
+    }
+
+    /// Our clock is a day behind: the promise of ten seconds is waited for, not a day.
+    #[test]
+    fn a_clock_that_is_behind_waits_no_longer_than_the_promise() {
+        let promised = Promised {
+            at: 100_010 * SECOND,
+            written: 100_000 * SECOND,
+        };
+        let turn = Distance::of(60)
+            .turn(Some(promised), 13_600 * SECOND)
+            .unwrap();
+        assert_eq!(turn.wait, 10 * SECOND);
+    }
+
+    #[test]
+    fn who_would_wait_too_long_gets_no_turn() {
+        let distance = Distance::of(1);
+        let mut next = None;
+        let mut turns = Vec::new();
+        for _ in 0..40 {
+            if let Some(turn) = distance.turn(next, 0) {
+                next = Some(Promised {
+                    at: distance.after(turn.at),
+                    written: 0,
+                });
+                turns.push(turn.at / SECOND);
+            }
+        }
+        let expected: Vec<i64> = (0..=17).map(|turn| turn * 60).collect();
+        assert_eq!(turns, expected);
     }
 
     proptest! {
+        /// However many ask at once or one after another, with the bounds of production.
         #[test]
         fn no_minute_holds_more_than_its_limit(
             limit in 1u32..600,
-            steps in prop::collection::vec(0i64..2_000_000, 1..400),
+            steps in prop::collection::vec(prop_oneof![Just(0i64), 0i64..2_000_000], 1..400),
         ) {
-            let interval = interval_micros(limit);
+            let distance = Distance::of(limit);
             let (mut now, mut next) = (0i64, None);
             let mut sent: Vec<i64> = Vec::new();
             for step in steps {
                 now += step;
-                let at = turn_after(next, now, i64::MAX / 4);
-                next = Some(at + interval);
-                sent.push(at);
+                let Some(turn) = distance.turn(next, now) else { continue };
+                prop_assert!(turn.wait <= distance.longest());
+                next = Some(Promised { at: distance.after(turn.at), written: now });
+                sent.push(now + turn.wait);
             }
+            prop_assert!(!sent.is_empty());
             for (index, start) in sent.iter().enumerate() {
                 let within = sent[index..].iter().take_while(|at| **at < start + 60_000_000).count();
                 prop_assert!(within <= limit as usize);

@@ -5,6 +5,17 @@ use serde_json::Value;
 use crate::Settings;
 use crate::loader::DEFAULTS;
 
+/// JSON texts, numbers and lists of them are written the same in TOML.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(written).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
 pub(crate) fn render(settings: &Settings) -> String {
     // Cannot fail: every value is a text, number, list or section.
     let effective = serde_json::to_value(settings).unwrap_or_default();
@@ -24,8 +35,7 @@ pub(crate) fn render(settings: &Settings) -> String {
                 } else {
                     effective.get(&section).and_then(|values| values.get(key))
                 };
-                // JSON texts, numbers and lists of texts are written the same in TOML.
-                let value = value.unwrap_or(&Value::Null);
+                let value = written(value.unwrap_or(&Value::Null));
                 rendered.push_str(&format!("{key} = {value}\n"));
             }
             None => {

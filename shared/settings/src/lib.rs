@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod choices;
 mod effective;
 mod environment;
 mod error;
@@ -13,6 +14,7 @@ pub use error::SettingsError;
 pub use loader::{DEFAULTS, Loader};
 pub use secret_url::SecretUrl;
 pub use sections::{
-    DatabaseSettings, HttpSettings, LaneSettings, NatsSettings, OpsSettings, OrderSettings,
-    OutboundSettings, Settings, SqliteSynchronous, TelemetrySettings, VaultSettings,
+    DatabaseSettings, HttpSettings, LaneSettings, MigrateAtStart, NatsSettings, OpsSettings,
+    OrderSettings, OutboundPorts, OutboundSettings, Settings, SqliteSynchronous, TelemetrySettings,
+    VaultSettings,
 };

@@ -1,5 +1,6 @@
 //! The typed form of every setting; meanings and defaults are told in `defaults.toml`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -89,6 +90,14 @@ pub struct NatsSettings {
     /// Copies of each stream, 1 to 5.
     #[serde(deserialize_with = "values::replicas")]
     pub replicas: usize,
+    /// The byte limits of the stream table are multiplied by this; at least 1.
+    #[serde(deserialize_with = "values::at_least_one_u32")]
+    pub bytes_factor: u32,
+    /// Whether roles create streams and consumers that are missing.
+    pub manage_streams: bool,
+    /// First part of the subjects on which answers arrive; the client's own when none.
+    #[serde(with = "values::optional_inbox_prefix")]
+    pub inbox_prefix: Option<String>,
     /// Limit for connecting.
     #[serde(rename = "connect_timeout_seconds", with = "values::seconds")]
     pub connect_timeout: Duration,
@@ -110,6 +119,8 @@ pub struct DatabaseSettings {
     pub max_connections: u32,
     /// When SQLite waits for the disk.
     pub sqlite_synchronous: SqliteSynchronous,
+    /// Whether a role brings its schema up to date when it starts.
+    pub migrate_at_start: MigrateAtStart,
     /// Limit for waiting for a free connection.
     #[serde(rename = "acquire_timeout_seconds", with = "values::seconds")]
     pub acquire_timeout: Duration,
@@ -119,13 +130,25 @@ pub struct DatabaseSettings {
 }
 
 impl DatabaseSettings {
+    /// Whether a role brings its schema up to date when it starts; otherwise it refuses one that
+    /// differs from what it needs.
+    #[must_use]
+    pub fn migrates_at_start(&self) -> bool {
+        match self.migrate_at_start {
+            MigrateAtStart::Auto => self.url.expose().starts_with("sqlite:"),
+            MigrateAtStart::Yes => true,
+            MigrateAtStart::No => false,
+        }
+    }
+
     /// Settings for `url` with the defaults of everything else.
     #[must_use]
     pub fn for_url(url: &str) -> Self {
         Self {
             url: SecretUrl::from(url.to_owned()),
             max_connections: 8,
-            sqlite_synchronous: SqliteSynchronous::Normal,
+            sqlite_synchronous: SqliteSynchronous::Full,
+            migrate_at_start: MigrateAtStart::Auto,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
         }
@@ -140,6 +163,18 @@ pub enum SqliteSynchronous {
     Normal,
     /// At every commit.
     Full,
+}
+
+/// Whether a role brings its schema up to date when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrateAtStart {
+    /// On SQLite, which one process uses. On PostgreSQL an administrator does it: in a rolling
+    /// update the first new process would change the schema under the old ones.
+    Auto,
+    /// Always.
+    Yes,
+    /// Never.
+    No,
 }
 
 /// The listener of API and console.
@@ -180,6 +215,8 @@ pub struct OutboundSettings {
     /// Private networks that may be called, each `address/prefix length`.
     #[serde(deserialize_with = "values::subnets")]
     pub allow_subnets: Vec<String>,
+    /// Ports that may be called outside of these networks.
+    pub ports: OutboundPorts,
     /// Limit for connecting.
     #[serde(rename = "connect_timeout_seconds", with = "values::seconds")]
     pub connect_timeout: Duration,
@@ -189,6 +226,15 @@ pub struct OutboundSettings {
     /// Largest answer, in bytes.
     #[serde(deserialize_with = "values::at_least_one_usize")]
     pub max_response_bytes: usize,
+}
+
+/// Ports that may be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboundPorts {
+    /// Every port.
+    Any,
+    /// These; at least one.
+    Only(BTreeSet<u16>),
 }
 
 /// Logs, traces and metrics.

@@ -184,3 +184,33 @@ pub(crate) mod optional_http_url {
         to.serialize_str(value.as_deref().unwrap_or_default())
     }
 }
+
+/// A subject whose empty text means "not set".
+pub(crate) mod optional_inbox_prefix {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<String>, D::Error> {
+        let text = String::deserialize(from)?;
+        let token = |token: &str| {
+            let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            !token.is_empty() && token.bytes().all(letter)
+        };
+        match text.as_str() {
+            "" => Ok(None),
+            subject if subject.split('.').all(token) => Ok(Some(text)),
+            _ => Err(D::Error::custom(
+                "expected a subject such as \"_INBOX_poller\", without a wildcard",
+            )),
+        }
+    }
+
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<String>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(value.as_deref().unwrap_or_default())
+    }
+}

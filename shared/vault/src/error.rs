@@ -89,7 +89,10 @@ impl VaultError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::File { .. } => "check `vault.keys_dir` and its permissions",
-            Self::NoKey { .. } => "put the installation's key files into `vault.keys_dir`",
+            Self::NoKey { .. } => {
+                "put the installation's key files into `vault.keys_dir`; a new installation makes \
+                 its first with `storelink keys create`"
+            }
             Self::Exposed { .. } => "take the rights of others away: chmod o-rwx on the file",
             Self::MalformedKey { .. } => "restore the key file from its backup",
             Self::KeyName { .. } => "rename the file to the id of its key",

@@ -85,7 +85,7 @@ pub(crate) fn create(folder: &Path) -> Result<String, VaultError> {
         // A fixed number of digits: the order of texts is the order of time.
         let id = format!("k{milliseconds:014}");
         let path = folder.join(format!("{id}.{EXTENSION}"));
-        match write_private(&path, &text) {
+        match write_private(&path, &text).and_then(|()| sync_folder(folder)) {
             Ok(()) => return Ok(id),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => milliseconds += 1,
             Err(error) => return Err(unusable(&path, &error)),
@@ -102,6 +102,14 @@ fn write_private(path: &Path, text: &SecretString) -> std::io::Result<()> {
     file.write_all(text.expose_secret().as_bytes())?;
     // A value sealed with a key that a power cut takes away would be lost.
     file.sync_all()
+}
+
+/// The entry of a new file is kept over a power cut only when its folder is on the disk too.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn read_key(path: &Path) -> Result<(String, Key), VaultError> {
@@ -167,7 +175,10 @@ fn create_private_folder(folder: &Path) -> Result<(), VaultError> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(folder)
-        .map_err(|error| unusable(folder, &error))
+        .map_err(|error| unusable(folder, &error))?;
+    // The folder itself is an entry of the one above, which we need not be allowed to read.
+    folder.parent().map(sync_folder);
+    Ok(())
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> VaultError {

@@ -21,7 +21,7 @@ pub type SecretBytes = SecretSlice<u8>;
 /// Whether a first key is made when the folder has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateMissing {
-    /// For development: a key file is written.
+    /// For development, and for `storelink keys create`: a key file is written.
     Yes,
     /// For production: keys come from outside, and a missing one is an error.
     No,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use storelink_persistence::DatabaseSettings;
+use storelink_persistence::{DatabaseSettings, MigrateAtStart, SqliteSynchronous};
 use tempfile::{NamedTempFile, TempDir};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
@@ -90,10 +90,14 @@ impl TestDatabase {
         &self.url
     }
 
-    /// Settings for the database, other values at their defaults.
+    /// Settings for the database: no wait for the disk, and a schema that services bring up to
+    /// date by themselves; other values at their defaults.
     #[must_use]
     pub fn settings(&self) -> DatabaseSettings {
-        DatabaseSettings::for_url(&self.url)
+        let mut settings = DatabaseSettings::for_url(&self.url);
+        settings.sqlite_synchronous = SqliteSynchronous::Normal;
+        settings.migrate_at_start = MigrateAtStart::Yes;
+        settings
     }
 
     /// Ends the server as a crash would. Only for [`TestDatabase::own_postgres`].

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use async_nats::jetstream;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -74,7 +74,9 @@ impl Erp {
     /// # Errors
     /// When the broker does not answer.
     pub async fn over_nats(url: &str, tenant: &str) -> anyhow::Result<Self> {
-        let client = async_nats::ConnectOptions::new().retry_on_initial_connect().connect(url);
+        let client = async_nats::ConnectOptions::new()
+            .retry_on_initial_connect()
+            .connect(url);
         let client = client.await.context("the broker does not answer")?;
         Ok(Self::new(Way::Nats(jetstream::new(client)), tenant))
     }
@@ -86,7 +88,11 @@ impl Erp {
     }
 
     fn new(way: Way, tenant: &str) -> Self {
-        Self { way, tenant: tenant.to_owned(), book: Mutex::default() }
+        Self {
+            way,
+            tenant: tenant.to_owned(),
+            book: Mutex::default(),
+        }
     }
 
     /// Every level that was said, by warehouse and SKU.
@@ -105,14 +111,22 @@ impl Erp {
     #[must_use]
     pub fn level(&self, warehouse: &str, sku: &str) -> Option<Decimal> {
         let book = self.book();
-        book.stock.get(warehouse)?.get(sku)?.last().map(|said| said.value)
+        book.stock
+            .get(warehouse)?
+            .get(sku)?
+            .last()
+            .map(|said| said.value)
     }
 
     /// Says levels in one event; returns when it is acknowledged.
     ///
     /// # Errors
     /// When it is refused, or not acknowledged after several attempts.
-    pub async fn say_stock(&self, warehouse: &str, levels: &[(&str, Decimal)]) -> anyhow::Result<()> {
+    pub async fn say_stock(
+        &self,
+        warehouse: &str,
+        levels: &[(&str, Decimal)],
+    ) -> anyhow::Result<()> {
         self.say_stock_traced(warehouse, levels, None).await
     }
 
@@ -150,7 +164,10 @@ impl Erp {
     ) -> anyhow::Result<()> {
         let items: Vec<Value> = {
             let mut book = self.book();
-            prices.iter().map(|(sku, price)| price.item(sku, book.note_price(list, sku, price))).collect()
+            prices
+                .iter()
+                .map(|(sku, price)| price.item(sku, book.note_price(list, sku, price)))
+                .collect()
         };
         let data = json!({"price_list": list, "currency": currency, "items": items});
         self.publish("price", &data, None).await
@@ -170,7 +187,9 @@ impl Erp {
             headers.insert("Nats-Msg-Id", id);
             let sending = async {
                 let payload = serde_json::to_vec(event)?.into();
-                let sent = jetstream.publish_with_headers(subject.to_owned(), headers, payload).await?;
+                let sent = jetstream
+                    .publish_with_headers(subject.to_owned(), headers, payload)
+                    .await?;
                 anyhow::Ok(sent.await?)
             };
             match tokio::time::timeout(ANSWER_LIMIT, sending).await {
@@ -233,7 +252,11 @@ impl Book {
 }
 
 fn note<T>(history: &mut History<T>, place: &str, sku: &str, value: T, revision: u64) -> u64 {
-    let said = Said { value, revision, at_us: now_us() };
+    let said = Said {
+        value,
+        revision,
+        at_us: now_us(),
+    };
     let skus = history.entry(place.to_owned()).or_default();
     skus.entry(sku.to_owned()).or_default().push(said);
     revision
@@ -243,13 +266,20 @@ impl Price {
     /// Known with tax alone.
     #[must_use]
     pub fn gross(gross: Decimal) -> Self {
-        Self { gross: Some(gross), ..Self::default() }
+        Self {
+            gross: Some(gross),
+            ..Self::default()
+        }
     }
 
     /// Known without tax, with the rate.
     #[must_use]
     pub fn net(net: Decimal, tax_rate: Decimal) -> Self {
-        Self { net: Some(net), tax_rate: Some(tax_rate), ..Self::default() }
+        Self {
+            net: Some(net),
+            tax_rate: Some(tax_rate),
+            ..Self::default()
+        }
     }
 
     /// What a store shows: with or without tax, computed from the other side where it must be.
@@ -257,22 +287,29 @@ impl Price {
     #[must_use]
     pub fn shown(&self, gross: bool, digits: u32) -> Option<Decimal> {
         let known = if gross { self.gross } else { self.net };
-        if known.is_some() {
-            return known;
+        let other = if gross { self.net } else { self.gross };
+        known.or_else(|| computed(other?, self.tax_rate?, gross, digits))
+    }
+
+    /// The sale price that a store shows; it is said in the form of the regular one.
+    #[must_use]
+    pub fn shown_sale(&self, gross: bool, digits: u32) -> Option<Decimal> {
+        let sale = self.sale?;
+        if gross == self.gross.is_some() {
+            return Some(sale);
         }
-        let factor = Decimal::ONE + self.tax_rate? / Decimal::ONE_HUNDRED;
-        let away = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
-        if gross {
-            return Some((self.net? * factor).round_dp_with_strategy(digits, away));
-        }
-        Some((self.gross? / factor).round_dp_with_strategy(4, away))
+        computed(sale, self.tax_rate?, gross, digits)
     }
 
     fn item(&self, sku: &str, revision: u64) -> Value {
         let mut item = Map::new();
         item.insert("sku".to_owned(), sku.into());
         item.insert("revision".to_owned(), revision.into());
-        let members = [("net", self.net), ("gross", self.gross), ("tax_rate", self.tax_rate)];
+        let members = [
+            ("net", self.net),
+            ("gross", self.gross),
+            ("tax_rate", self.tax_rate),
+        ];
         for (name, value) in members {
             if let Some(value) = value {
                 item.insert(name.to_owned(), value.to_string().into());
@@ -284,6 +321,17 @@ impl Price {
         }
         Value::Object(item)
     }
+}
+
+/// The other side of a price: with tax in the currency's digits, without in four.
+fn computed(known: Decimal, tax_rate: Decimal, gross: bool, digits: u32) -> Option<Decimal> {
+    let factor = Decimal::ONE + tax_rate / Decimal::ONE_HUNDRED;
+    let (value, digits) = if gross {
+        (known * factor, digits)
+    } else {
+        (known / factor, 4)
+    };
+    Some(value.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero))
 }
 
 /// The time now in microseconds since 1970.
@@ -303,7 +351,16 @@ mod tests {
         assert_eq!(price.shown(true, 2), Some(dec("12.21")));
         assert_eq!(price.shown(false, 2), Some(dec("10.005")));
         assert_eq!(Price::gross(dec("12.20")).shown(false, 2), None);
-        let both = Price { tax_rate: Some(dec("22")), ..Price::gross(dec("12.30")) };
+        let both = Price {
+            tax_rate: Some(dec("22")),
+            ..Price::gross(dec("12.30"))
+        };
         assert_eq!(both.shown(false, 2), Some(dec("10.0820")));
+        let sale = Price {
+            sale: Some(dec("9")),
+            ..Price::net(dec("10"), dec("22"))
+        };
+        assert_eq!(sale.shown_sale(true, 2), Some(dec("10.98")));
+        assert_eq!(sale.shown_sale(false, 2), Some(dec("9")));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How often a condition is looked at.
+/// The usual pause between two looks at a condition.
 const POLL: Duration = Duration::from_millis(50);
 
 /// Asks `probe` again and again until it answers without an error.
@@ -13,6 +13,19 @@ const POLL: Duration = Duration::from_millis(50);
 /// # Errors
 /// After `limit`: the last error of the probe, that is, what is still missing.
 pub async fn eventually<T>(
+    what: &str,
+    limit: Duration,
+    probe: impl AsyncFnMut() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    eventually_every(POLL, what, limit, probe).await
+}
+
+/// The same with a pause of its own between two looks, where looking costs something.
+///
+/// # Errors
+/// As [`eventually`].
+pub async fn eventually_every<T>(
+    pause: Duration,
     what: &str,
     limit: Duration,
     mut probe: impl AsyncFnMut() -> anyhow::Result<T>,
@@ -26,10 +39,10 @@ pub async fn eventually<T>(
             Ok(Err(missing)) => last = missing,
             Err(_) => {}
         }
-        if Instant::now() + POLL >= deadline {
+        if Instant::now() + pause >= deadline {
             return Err(last).with_context(|| format!("{what}: not within {limit:?}"));
         }
-        sleep(POLL).await;
+        sleep(pause).await;
     }
 }
 

@@ -53,9 +53,15 @@ impl Hub {
     /// # Errors
     /// When it does not answer.
     pub async fn connect(url: &str) -> anyhow::Result<Self> {
-        let client = async_nats::ConnectOptions::new().retry_on_initial_connect().connect(url);
+        let client = async_nats::ConnectOptions::new()
+            .retry_on_initial_connect()
+            .connect(url);
         let client = client.await.context("the broker does not answer")?;
-        Ok(Self { jetstream: jetstream::new(client), next: 1, events: Vec::new() })
+        Ok(Self {
+            jetstream: jetstream::new(client),
+            next: 1,
+            events: Vec::new(),
+        })
     }
 
     /// Reads what is new; answers everything so far.
@@ -80,7 +86,10 @@ impl Hub {
         let mut orders: BTreeMap<String, Vec<OrderEvent>> = BTreeMap::new();
         for event in self.events.iter().filter_map(OrderEvent::read) {
             if event.connection == connection {
-                orders.entry(event.external_id.clone()).or_default().push(event);
+                orders
+                    .entry(event.external_id.clone())
+                    .or_default()
+                    .push(event);
             }
         }
         orders
@@ -88,13 +97,17 @@ impl Hub {
 
     /// The events on subjects that end like this, for example `event.rejected`.
     pub fn ending_in<'a>(&'a self, tail: &'a str) -> impl Iterator<Item = &'a HubEvent> {
-        self.events.iter().filter(move |event| event.subject.ends_with(tail))
+        self.events
+            .iter()
+            .filter(move |event| event.subject.ends_with(tail))
     }
 
     async fn read_new(&mut self) -> anyhow::Result<()> {
         let stream = self.jetstream.get_stream(STREAM).await?;
         let config = pull::OrderedConfig {
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next },
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: self.next,
+            },
             ..pull::OrderedConfig::default()
         };
         let last = stream.get_info().await?.state.last_sequence;
@@ -105,7 +118,9 @@ impl Hub {
         while self.next <= last {
             let message = tokio::time::timeout(ANSWER_LIMIT, messages.next()).await?;
             let message = message.context("the stream ended")??;
-            let Ok(info) = message.info() else { bail!("a message has no place in its stream") };
+            let Ok(info) = message.info() else {
+                bail!("a message has no place in its stream")
+            };
             self.events.push(HubEvent {
                 sequence: info.stream_sequence,
                 subject: message.subject.to_string(),

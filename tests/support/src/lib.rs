@@ -13,6 +13,8 @@ pub mod hub;
 #[cfg(feature = "system")]
 pub mod judge;
 #[cfg(feature = "system")]
+pub mod load;
+#[cfg(feature = "system")]
 pub mod processes;
 #[cfg(feature = "system")]
 pub mod stores;

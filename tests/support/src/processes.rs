@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -73,13 +74,25 @@ impl RunningProcess {
         let mut command: Command = bound_to_this_process(program.path);
         command
             .args(program.arguments)
-            .envs(program.environment.iter().map(|(name, value)| (name, value)))
+            .envs(
+                program
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
+            // An interrupt at the terminal is for whoever started it, which then ends it in order.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(append(&output)?)
             .stderr(append(&errors)?);
         let child = spawn_from_lasting_thread(command)
             .with_context(|| format!("{} cannot be started", program.path.display()))?;
-        Ok(Self { name: program.name.to_owned(), child, output, errors })
+        Ok(Self {
+            name: program.name.to_owned(),
+            child,
+            output,
+            errors,
+        })
     }
 
     /// Its process id.
@@ -106,12 +119,21 @@ impl RunningProcess {
     /// When the process does not run.
     pub fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            bail!("{} has ended with {status}\n{}", self.name, self.last_words());
+            bail!(
+                "{} has ended with {status}\n{}",
+                self.name,
+                self.last_words()
+            );
         }
         let status = Command::new("kill")
             .args(["-s", signal.name(), &self.child.id().to_string()])
             .status()?;
-        anyhow::ensure!(status.success(), "{} could not be sent {}", self.name, signal.name());
+        anyhow::ensure!(
+            status.success(),
+            "{} could not be sent {}",
+            self.name,
+            signal.name()
+        );
         Ok(())
     }
 
@@ -134,7 +156,11 @@ impl RunningProcess {
                 return Ok(status);
             }
             if Instant::now() >= deadline {
-                bail!("{} does not end within {limit:?}\n{}", self.name, self.last_words());
+                bail!(
+                    "{} does not end within {limit:?}\n{}",
+                    self.name,
+                    self.last_words()
+                );
             }
             sleep(POLL).await;
         }
@@ -145,7 +171,10 @@ impl RunningProcess {
     pub fn last_words(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n")
+        lines
+            .get(lines.len().saturating_sub(12)..)
+            .unwrap_or_default()
+            .join("\n")
     }
 }
 
@@ -171,7 +200,12 @@ pub fn built_program(name: &str, variable: &str) -> anyhow::Result<PathBuf> {
         return Ok(PathBuf::from(path));
     }
     let own = std::env::current_exe()?;
-    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|p| p.is_file());
+    let found = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|p| p.is_file());
     found.with_context(|| {
         format!("the program {name} is not built: run `cargo build -p {name}`, or set {variable}")
     })
@@ -192,7 +226,9 @@ pub fn lasting_free_port() -> anyhow::Result<u16> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     (0..COUNT)
         .map(|step| FIRST + (seed + step) % COUNT)
-        .find(|port| !taken.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .find(|port| {
+            !taken.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
+        })
         .inspect(|port| {
             taken.insert(*port);
         })

@@ -49,7 +49,9 @@ impl Stores {
         Ok(Self {
             client: SimulatorClient::new(address),
             control: format!("http://{address}"),
-            _place: Place::Here { _simulators: InProcess(simulators) },
+            _place: Place::Here {
+                _simulators: InProcess(simulators),
+            },
         })
     }
 
@@ -69,7 +71,9 @@ impl Stores {
         let control = eventually("the simulated stores answer", START_LIMIT, async || {
             let said = process.output();
             let line = said.lines().next_back().unwrap_or_default().trim();
-            let address = line.strip_prefix("http://").context("no address was printed yet")?;
+            let address = line
+                .strip_prefix("http://")
+                .context("no address was printed yet")?;
             Ok(address.parse()?)
         })
         .await
@@ -106,7 +110,10 @@ impl Stores {
 /// The key of a store; the one every store has when its description names none.
 #[must_use]
 pub fn key_of(spec: &StoreSpec) -> ApiKey {
-    spec.keys.first().cloned().unwrap_or_else(ApiKey::default_pair)
+    spec.keys
+        .first()
+        .cloned()
+        .unwrap_or_else(ApiKey::default_pair)
 }
 
 /// Everything that happened in a store, or all that could change it.
@@ -118,8 +125,12 @@ pub async fn ledger(
     store: &str,
     writes_only: bool,
 ) -> anyhow::Result<Vec<LedgerEntry>> {
-    let mut filter =
-        LedgerFilter { limit: PAGE, store: Some(store.to_owned()), writes_only, ..LedgerFilter::default() };
+    let mut filter = LedgerFilter {
+        limit: PAGE,
+        store: Some(store.to_owned()),
+        writes_only,
+        ..LedgerFilter::default()
+    };
     let mut entries = Vec::new();
     loop {
         let page = client.ledger(&filter).await?;

@@ -6,7 +6,6 @@ mod crashes;
 mod failures;
 mod intake;
 mod owners;
-mod perf;
 mod platform;
 mod prices;
 mod receipts;

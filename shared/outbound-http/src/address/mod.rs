@@ -118,9 +118,18 @@ impl fmt::Display for InvalidAddress {
     }
 }
 
+/// What a judged URL may lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Every address that the policy allows.
+    Allowed,
+    /// The operator's own subnets only: the port is not one of public stores.
+    OwnSubnets,
+}
+
 /// Judges all that can be judged without a lookup. The *parsed* host counts: `127.1`, `0x7f.1`,
 /// `2130706433` and full-width digits have become plain IPv4 addresses by then.
-pub(crate) fn check_url(url: &Url, policy: &OutboundPolicy) -> Result<(), TransportError> {
+pub(crate) fn check_url(url: &Url, policy: &OutboundPolicy) -> Result<Reach, TransportError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(TransportError::InvalidAddress {
             reason: InvalidAddress::Scheme,
@@ -152,7 +161,9 @@ pub(crate) fn check_url(url: &Url, policy: &OutboundPolicy) -> Result<(), Transp
     }
     let operator_knows_it = literal.is_some_and(|address| policy.allows_address(address));
     if operator_knows_it || policy.allows_port(port) {
-        Ok(())
+        Ok(Reach::Allowed)
+    } else if literal.is_none() && !policy.allowed_subnets.is_empty() {
+        Ok(Reach::OwnSubnets)
     } else {
         Err(TransportError::PortRefused {
             host: host.to_string(),

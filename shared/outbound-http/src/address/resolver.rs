@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::check_address;
+use super::{Reach, check_address};
 use crate::error::TransportError;
 use crate::policy::OutboundPolicy;
 
@@ -42,16 +42,18 @@ impl Lookup for SystemLookup {
 pub(crate) struct CheckedResolver {
     lookup: Arc<dyn Lookup>,
     policy: Arc<OutboundPolicy>,
+    reach: Reach,
     time_limit: Duration,
 }
 
 impl CheckedResolver {
-    pub(crate) fn new(lookup: Arc<dyn Lookup>, policy: Arc<OutboundPolicy>) -> Self {
+    pub(crate) fn new(lookup: Arc<dyn Lookup>, policy: Arc<OutboundPolicy>, reach: Reach) -> Self {
         // Shorter than the connect timeout around it, so that a dead resolver is named as such.
         let time_limit = policy.connect_timeout * 4 / 5;
         Self {
             lookup,
             policy,
+            reach,
             time_limit,
         }
     }
@@ -62,11 +64,16 @@ impl Resolve for CheckedResolver {
         let host = name.as_str().to_owned();
         let answers = self.lookup.lookup(&host);
         let policy = Arc::clone(&self.policy);
-        let time_limit = self.time_limit;
+        let (reach, time_limit) = (self.reach, self.time_limit);
         Box::pin(async move {
             let addresses = answers_in_time(&host, answers, time_limit).await?;
             for address in &addresses {
                 check_address(&host, *address, &policy).map_err(LookupFailure)?;
+                if reach == Reach::OwnSubnets && !policy.allows_address(*address) {
+                    // The port is not known here; the client names it.
+                    let refused = TransportError::PortRefused { host, port: 0 };
+                    return Err(LookupFailure(refused).into());
+                }
             }
             // Port 0 stands for the port of the URL.
             let pinned = addresses

@@ -162,3 +162,29 @@ async fn a_head_answer_may_announce_what_it_does_not_send() {
     let request = Request::new(Method::HEAD, server.url("/"));
     assert!(client().send(request).await.unwrap().body.is_empty());
 }
+
+/// The operator's limits hold whatever a request asks for, and where it asks for nothing.
+#[tokio::test]
+async fn the_limits_of_the_operator_are_the_last_word() {
+    let policy = OutboundPolicy {
+        request_timeout: Duration::from_millis(300),
+        max_response_bytes: 10,
+        ..OutboundPolicy::loopback()
+    };
+    let client = HttpClient::new(policy).unwrap();
+    let large = Server::start(Behaviour::Answer(answer("200 OK", "", &[b'x'; 11]))).await;
+    let silent = Server::start(Behaviour::AnswerAndHang(Vec::new())).await;
+    for (server, code) in [
+        (&large, "http.response_too_large"),
+        (&silent, "http.timeout"),
+    ] {
+        let request = || Request::get(server.url("/"));
+        let asking = request()
+            .timeout(Duration::from_secs(60))
+            .max_response_bytes(1_000);
+        for request in [request(), asking] {
+            let error = client.send(request).await.unwrap_err();
+            assert_eq!(error.code(), code);
+        }
+    }
+}

@@ -232,3 +232,42 @@ async fn lookup_failures_have_their_own_classes() {
     assert_eq!(error.code(), "http.dns_timeout");
     assert!(!error.outcome_unknown() && error.may_pass());
 }
+
+/// A shop in the operator's own network, called by its name in that network.
+#[tokio::test]
+async fn a_name_inside_an_allowed_subnet_is_free_of_the_port_rule() {
+    let store = ok_server("127.0.0.2").await;
+    let port = store.address.port();
+    let lookup = Scripted::new([
+        ("wordpress", vec![vec!["127.0.0.2"]]),
+        ("public.example", vec![vec!["93.184.216.34"]]),
+        ("both.example", vec![vec!["127.0.0.2", "93.184.216.34"]]),
+        ("private.example", vec![vec!["127.0.0.3"]]),
+    ]);
+    let policy = OutboundPolicy::default()
+        .allow_subnets(["127.0.0.2/32"])
+        .unwrap();
+    let client = HttpClient::with_lookup(policy, lookup).unwrap();
+    let response = client.send(get("wordpress", port)).await.unwrap();
+    assert_eq!(response.body.as_ref(), b"hello");
+    for outside in ["public.example", "both.example"] {
+        let refused = client.send(get(outside, port)).await.unwrap_err();
+        let expected = TransportError::PortRefused {
+            host: outside.to_owned(),
+            port,
+        };
+        assert_eq!(refused, expected);
+    }
+    let refused = client.send(get("private.example", port)).await.unwrap_err();
+    assert_eq!(refusal(&refused), Refusal::Loopback);
+}
+
+#[tokio::test]
+async fn without_an_allowed_subnet_a_port_is_refused_before_any_lookup() {
+    let lookup = Scripted::new([("shop.example", vec![vec!["93.184.216.34"]])]);
+    let counted = Arc::clone(&lookup) as Arc<dyn Lookup>;
+    let client = HttpClient::with_lookup(OutboundPolicy::default(), counted).unwrap();
+    let refused = client.send(get("shop.example", 8081)).await.unwrap_err();
+    assert_eq!(refused.code(), "http.port_refused");
+    assert_eq!(lookup.lookups.load(Ordering::SeqCst), 0);
+}

@@ -47,7 +47,8 @@ async fn a_schema_without_migrations_is_too_old(database: TestDatabase) {
         .await
         .unwrap();
     let error = database.check_schema(&MIGRATOR).await.unwrap_err();
-    let text = "database schema of example is at version 0, this program needs 2";
+    let text = "database schema of example is at version 0, this program needs 2: \
+                run `storelink migrate`";
     assert_eq!(error.to_string(), text);
     assert_eq!(error.remedy(), "run `storelink migrate`");
     database

@@ -8,10 +8,10 @@ use storelink_bus::streams::{self, names};
 use storelink_bus::{Bus, BusOptions};
 use storelink_events::connection::{ConnectionRecord, ConnectionSettings, TenantRecord};
 use storelink_events::subject;
-use storelink_model::ConnectionId;
+use storelink_model::{ConnectionId, TenantId};
 use storelink_outbound_http::{HttpClient, OutboundPolicy};
 use storelink_service::{Connections, ServiceContext, ServiceParts};
-use storelink_settings::Loader;
+use storelink_settings::{Loader, Settings};
 use storelink_telemetry::Readiness;
 use storelink_test_support::broker::TestBroker;
 use storelink_vault::{CreateMissing, Vault};
@@ -19,14 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::platform::Silent;
 
-struct World {
+pub(crate) struct World {
     broker: TestBroker,
     vault: Arc<Vault>,
     _keys: tempfile::TempDir,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let keys = tempfile::tempdir().unwrap();
         let vault = Vault::open(&keys.path().join("keys"), CreateMissing::Yes).unwrap();
         let world = Self {
@@ -47,16 +47,20 @@ impl World {
 
     /// What one process sees.
     async fn process(&self) -> Connections {
-        let context = ServiceContext::new(ServiceParts {
-            settings: Arc::new(Loader::new().load().unwrap()),
+        let settings = Loader::new().load().unwrap();
+        self.context(settings).await.connections().await.unwrap()
+    }
+
+    pub(crate) async fn context(&self, settings: Settings) -> ServiceContext {
+        ServiceContext::new(ServiceParts {
+            settings: Arc::new(settings),
             bus: self.bus().await,
             vault: self.vault.clone(),
             http: HttpClient::new(OutboundPolicy::loopback()).unwrap(),
             adapters: Adapters::default().with(Silent::new()),
             readiness: Readiness::new(),
             shutdown: CancellationToken::new(),
-        });
-        context.connections().await.unwrap()
+        })
     }
 
     fn record(&self) -> ConnectionRecord {
@@ -162,6 +166,67 @@ async fn a_tenant_that_pauses_writes_is_seen() {
         .await
         .unwrap();
     until(&connections, |c| c.writes_paused(&tenant)).await;
+}
+
+/// A restored older bucket must not let writes go on that a tenant paused.
+#[tokio::test]
+async fn an_older_or_unreadable_record_of_a_tenant_unpauses_nothing() {
+    let world = World::new().await;
+    let connections = world.process().await;
+    let bucket = Bucket::new(&world.bus().await, names::CONNECTIONS);
+    let (acme, other) = ("acme".parse().unwrap(), "other".parse().unwrap());
+    let put = async |tenant: &TenantId, revision: u64, writes_paused: bool| {
+        let record = TenantRecord {
+            tenant: tenant.clone(),
+            revision,
+            writes_paused,
+        };
+        let value = serde_json::to_vec(&record).unwrap();
+        bucket
+            .put(&subject::tenant_key(tenant), value)
+            .await
+            .unwrap();
+    };
+    put(&acme, 5, true).await;
+    put(&acme, 4, false).await;
+    bucket
+        .put(&subject::tenant_key(&other), "later form")
+        .await
+        .unwrap();
+    until(&connections, |c| c.writes_paused(&other)).await;
+    assert!(connections.writes_paused(&acme));
+    put(&other, 1, false).await;
+    put(&acme, 6, false).await;
+    until(&connections, |c| !c.writes_paused(&acme)).await;
+    assert!(!connections.writes_paused(&other));
+}
+
+/// A later release wrote it: what changed is not known, so nothing is sent.
+#[tokio::test]
+async fn a_connection_whose_record_cannot_be_read_stands_still() {
+    let world = World::new().await;
+    let mut record = world.record();
+    world.publish(&record).await;
+    let connections = world.process().await;
+    assert!(
+        connections
+            .get(&record.id)
+            .unwrap()
+            .record
+            .is_active("stock")
+    );
+    let bucket = Bucket::new(&world.bus().await, names::CONNECTIONS);
+    let key = subject::connection_key(&record.id);
+    bucket.put(&key, r#"{"revision":2}"#).await.unwrap();
+    let active = |c: &Connections| {
+        c.get(&record.id)
+            .is_some_and(|linked| linked.record.is_active("stock"))
+    };
+    until(&connections, |c| !active(c)).await;
+    assert!(connections.get(&record.id).is_some());
+    record.revision = 3;
+    world.publish(&record).await;
+    until(&connections, |c| active(c)).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use storelink_settings::{Loader, SqliteSynchronous};
+use storelink_settings::{Loader, OutboundPorts, SqliteSynchronous};
 
 use crate::file;
 
@@ -14,7 +14,15 @@ fn defaults_need_no_file_and_no_environment() {
     assert_eq!(settings.nats.replicas, 1);
     assert_eq!(
         settings.database.sqlite_synchronous,
-        SqliteSynchronous::Normal
+        SqliteSynchronous::Full
+    );
+    assert!(settings.database.migrates_at_start());
+    assert!(settings.nats.manage_streams);
+    assert_eq!(settings.nats.bytes_factor, 1);
+    assert_eq!(settings.nats.inbox_prefix, None);
+    assert_eq!(
+        settings.outbound.ports,
+        OutboundPorts::Only([80, 443, 8080, 8443].into())
     );
     assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.http.public_url, None);
@@ -113,4 +121,78 @@ fn variables_of_others_are_left_alone() {
         .load()
         .unwrap();
     assert_eq!(settings.nats.url.expose(), "nats://127.0.0.1:4222");
+}
+
+#[test]
+fn ports_are_a_list_or_any_in_the_file_and_in_the_environment() {
+    let any = OutboundPorts::Any;
+    let two = OutboundPorts::Only([443, 8081].into());
+    for (in_file, in_variable, expected) in [
+        ("\"any\"", "any", &any),
+        ("[\"any\"]", "[\"any\"]", &any),
+        ("[443, 8081]", "443,8081", &two),
+        ("[443, 8081]", "[443, 8081]", &two),
+    ] {
+        let (_folder, path) = file(&format!("[outbound]\nports = {in_file}\n"));
+        let loaded = Loader::new().file(&path).load().unwrap();
+        assert_eq!(&loaded.outbound.ports, expected, "{in_file}");
+        let variables = [("STORELINK_OUTBOUND__PORTS", in_variable)];
+        let loaded = Loader::new().variables(variables).load().unwrap();
+        assert_eq!(&loaded.outbound.ports, expected, "{in_variable}");
+        let (_folder, path) = file(&loaded.effective_toml());
+        let again = Loader::new().file(&path).load().unwrap();
+        assert_eq!(again.outbound.ports, loaded.outbound.ports);
+    }
+    for wrong in ["", "0", "http", "80,any", "70000"] {
+        let variables = [("STORELINK_OUTBOUND__PORTS", wrong)];
+        assert!(
+            Loader::new().variables(variables).load().is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn who_migrates_follows_the_database_unless_it_is_said() {
+    let load = |url: &str, said: &str| {
+        let variables = [
+            ("STORELINK_DATABASE__URL", url),
+            ("STORELINK_DATABASE__MIGRATE_AT_START", said),
+        ];
+        Loader::new().variables(variables).load()
+    };
+    let (sqlite, postgres) = ("sqlite:/srv", "postgres://app@db/storelink");
+    for (url, said, expected) in [
+        (sqlite, "auto", true),
+        (postgres, "auto", false),
+        (sqlite, "false", false),
+        (postgres, "true", true),
+    ] {
+        let settings = load(url, said).unwrap();
+        assert_eq!(
+            settings.database.migrates_at_start(),
+            expected,
+            "{url} {said}"
+        );
+    }
+    assert!(load(sqlite, "sometimes").is_err());
+    let (_folder, path) = file("[database]\nmigrate_at_start = false\n");
+    let from_file = Loader::new().file(&path).load().unwrap();
+    assert!(!from_file.database.migrates_at_start());
+}
+
+#[test]
+fn an_inbox_prefix_is_a_subject_without_wildcards() {
+    let load = |text: &str| {
+        let variables = [("STORELINK_NATS__INBOX_PREFIX", text)];
+        Loader::new().variables(variables).load()
+    };
+    let settings = load("_INBOX_poller.a").unwrap();
+    assert_eq!(
+        settings.nats.inbox_prefix.as_deref(),
+        Some("_INBOX_poller.a")
+    );
+    for wrong in ["_INBOX.>", "*", "a..b", "a b"] {
+        assert!(load(wrong).is_err(), "{wrong}");
+    }
 }

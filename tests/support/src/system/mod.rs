@@ -1,5 +1,6 @@
 //! The built program as tests run it: every role in one process, or each as its own.
 
+mod launch;
 mod options;
 mod role;
 
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 pub use options::{Layout, SystemOptions};
 pub use role::Role;
 
-use crate::broker::{BrokerOptions, TestBroker, server_program};
+use crate::broker::TestBroker;
 use crate::database::TestDatabase;
 use crate::eventually::eventually;
 use crate::processes::{Program, RunningProcess, Signal, built_program, lasting_free_port};
@@ -57,7 +58,11 @@ impl System {
     pub async fn start(options: SystemOptions) -> anyhow::Result<Self> {
         let temporary = match &options.folder {
             Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("storelink-system-").tempdir()?),
+            None => Some(
+                tempfile::Builder::new()
+                    .prefix("storelink-system-")
+                    .tempdir()?,
+            ),
         };
         let folder = match (&options.folder, &temporary) {
             (Some(folder), _) => folder.clone(),
@@ -90,7 +95,7 @@ impl System {
             system.wait_until_ready(unit).await?;
         }
         if system.broker.is_none() {
-            system.broker_url = system.announced_broker()?;
+            system.broker_url = system.announced("Broker")?;
         }
         Ok(system)
     }
@@ -144,7 +149,10 @@ impl System {
     /// The names of the processes of a role.
     #[must_use]
     pub fn processes_of(&self, role: Role) -> Vec<String> {
-        let of_role = self.units.iter().filter(|(_, unit)| unit.role == Some(role));
+        let of_role = self
+            .units
+            .iter()
+            .filter(|(_, unit)| unit.role == Some(role));
         of_role.map(|(name, _)| name.clone()).collect()
     }
 
@@ -153,7 +161,10 @@ impl System {
     pub fn logs(&self) -> BTreeMap<String, String> {
         let log = |name: &String| {
             let file = self.folder.join(format!("{name}.log"));
-            (name.clone(), std::fs::read_to_string(file).unwrap_or_default())
+            (
+                name.clone(),
+                std::fs::read_to_string(file).unwrap_or_default(),
+            )
         };
         self.units.keys().map(log).collect()
     }
@@ -187,7 +198,10 @@ impl System {
     /// # Errors
     /// When it runs already or cannot be started.
     pub fn launch(&mut self, process: &str) -> anyhow::Result<()> {
-        let unit = self.units.get_mut(process).with_context(|| format!("no process {process}"))?;
+        let unit = self
+            .units
+            .get_mut(process)
+            .with_context(|| format!("no process {process}"))?;
         ensure!(unit.process.is_none(), "{process} runs already");
         let mut environment = self.environment.clone();
         let ops = format!("127.0.0.1:{}", unit.ops_port);
@@ -207,9 +221,15 @@ impl System {
     /// # Errors
     /// When it ends, or is not ready in time.
     pub async fn wait_until_ready(&mut self, process: &str) -> anyhow::Result<()> {
-        let unit = self.units.get_mut(process).with_context(|| format!("no process {process}"))?;
+        let unit = self
+            .units
+            .get_mut(process)
+            .with_context(|| format!("no process {process}"))?;
         let url = format!("http://127.0.0.1:{}/readyz", unit.ops_port);
-        let running = unit.process.as_mut().with_context(|| format!("{process} does not run"))?;
+        let running = unit
+            .process
+            .as_mut()
+            .with_context(|| format!("{process} does not run"))?;
         let client = crate::api::http_client()?;
         // An early end is the answer, not something to wait out.
         let mut ended = None;
@@ -225,7 +245,10 @@ impl System {
         })
         .await;
         if let Some(status) = ended {
-            bail!("{process} ended with {status} while it started\n{}", running.last_words());
+            bail!(
+                "{process} ended with {status} while it started\n{}",
+                running.last_words()
+            );
         }
         ready.with_context(|| running.last_words())
     }
@@ -244,7 +267,12 @@ impl System {
     /// # Errors
     /// When one does not end in time, or not with success.
     pub async fn shut_down(&mut self) -> anyhow::Result<()> {
-        let names: Vec<String> = self.units.iter().filter(|(_, u)| u.process.is_some()).map(|(n, _)| n.clone()).collect();
+        let names: Vec<String> = self
+            .units
+            .iter()
+            .filter(|(_, u)| u.process.is_some())
+            .map(|(n, _)| n.clone())
+            .collect();
         for name in &names {
             self.signal(name, Signal::Terminate)?;
         }
@@ -274,78 +302,12 @@ impl System {
     }
 
     fn running(&mut self, process: &str) -> anyhow::Result<&mut RunningProcess> {
-        let unit = self.units.get_mut(process).with_context(|| format!("no process {process}"))?;
-        unit.process.as_mut().with_context(|| format!("{process} does not run"))
+        let unit = self
+            .units
+            .get_mut(process)
+            .with_context(|| format!("no process {process}"))?;
+        unit.process
+            .as_mut()
+            .with_context(|| format!("{process} does not run"))
     }
-
-    fn add_dev(&mut self, options: &SystemOptions) -> anyhow::Result<()> {
-        let folder = self.folder.display().to_string();
-        let mut arguments: Vec<String> =
-            [DEV, "--data-dir", folder.as_str(), "--nats-port", "0"].map(str::to_owned).into();
-        if options.sync_always {
-            arguments.push("--sync-always".to_owned());
-        }
-        self.add(DEV.to_owned(), arguments, None)
-    }
-
-    async fn add_roles(&mut self, options: &SystemOptions, replicas: usize) -> anyhow::Result<()> {
-        let broker_options =
-            BrokerOptions { sync_always: options.sync_always, ..BrokerOptions::default() };
-        let broker = TestBroker::start_with(broker_options).await?;
-        self.broker_url = broker.url();
-        self.broker = Some(broker);
-        self.set("STORELINK_NATS__URL", self.broker_url.clone());
-        self.set("STORELINK_DATA_DIR", self.folder.display().to_string());
-        for role in Role::ALL {
-            let count = if role == Role::ConnectionRegistry { 1 } else { replicas.max(1) };
-            for number in 1..=count {
-                let name = match number {
-                    1 => role.name().to_owned(),
-                    _ => format!("{}-{number}", role.name()),
-                };
-                self.add(name, role.arguments(), Some(role))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, name: String, arguments: Vec<String>, role: Option<Role>) -> anyhow::Result<()> {
-        let ops_port = lasting_free_port()?;
-        self.units.insert(name, Unit { arguments, role, ops_port, process: None });
-        Ok(())
-    }
-
-    fn set(&mut self, name: &str, value: String) {
-        self.environment.push((name.to_owned(), value));
-    }
-
-    async fn settings(&self, options: &SystemOptions) -> anyhow::Result<Vec<(String, String)>> {
-        let mut settings = vec![
-            ("STORELINK_HTTP__LISTEN".to_owned(), format!("127.0.0.1:{}", self.api_port)),
-            ("STORELINK_OUTBOUND__ALLOW_SUBNETS".to_owned(), "127.0.0.0/8".to_owned()),
-            ("PATH".to_owned(), path_with_broker().await?),
-        ];
-        if let Some(database) = &options.database {
-            settings.push(("STORELINK_DATABASE__URL".to_owned(), database.url().to_owned()));
-        }
-        settings.extend(options.environment.iter().cloned());
-        Ok(settings)
-    }
-
-    /// The line in which `storelink dev` says where its broker listens.
-    fn announced_broker(&mut self) -> anyhow::Result<String> {
-        let output = self.running(DEV)?.output();
-        let announced = output.lines().rev().find_map(|line| line.strip_prefix("Broker: "));
-        announced.map(|url| url.trim().to_owned()).context("the broker's address was not announced")
-    }
-}
-
-/// The search path with a broker's program in front that is new enough.
-async fn path_with_broker() -> anyhow::Result<String> {
-    let program = server_program().await?;
-    let folder = program.parent().context("the broker's program has no folder")?.to_owned();
-    let known = std::env::var_os("PATH").unwrap_or_default();
-    let all = std::iter::once(folder).chain(std::env::split_paths(&known));
-    let path = std::env::join_paths(all)?;
-    path.into_string().ok().context("the search path is no text")
 }

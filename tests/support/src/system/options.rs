@@ -44,7 +44,10 @@ impl SystemOptions {
     /// One process for each role, on SQLite.
     #[must_use]
     pub fn process_per_role() -> Self {
-        Self { layout: Layout::ProcessPerRole { replicas: 1 }, ..Self::one_process() }
+        Self {
+            layout: Layout::ProcessPerRole { replicas: 1 },
+            ..Self::one_process()
+        }
     }
 
     /// On this database.
