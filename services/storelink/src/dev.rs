@@ -1,5 +1,7 @@
 //! Every role in one process, with a broker of its own.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -20,7 +22,11 @@ pub(crate) async fn run(config: Option<&Path>, options: &Dev) -> anyhow::Result<
     if options.fast {
         settings.database.sqlite_synchronous = SqliteSynchronous::Normal;
     }
-    std::fs::create_dir_all(&settings.data_dir)
+    // Orders with names and addresses are kept here: nobody else on this machine may read them.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&settings.data_dir)
         .with_context(|| format!("the folder {} cannot be made", settings.data_dir.display()))?;
 
     let broker = if options.no_broker {

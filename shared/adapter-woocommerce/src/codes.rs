@@ -66,6 +66,8 @@ codes! {
     // Address and interface.
     PLAIN_HTTP = "plain_http": "The store is called over plain http: orders and customers travel unencrypted. The keys themselves are not sent, each request is signed instead." =>
         ["Ask the hosting provider for a certificate and https.", "In WordPress, set both addresses under Settings > General to https://.", "Enter the https address here."];
+    ADDRESS_DEEPER = "address_deeper": "This is a page of the store, not its address." =>
+        ["Enter the address that the evidence names, without anything behind it, and test again."];
     MOVED = "moved": "The store sends every call on to another address." =>
         ["Enter the address that the store itself uses (see the evidence) and test again."];
     PERMALINKS_PLAIN = "permalinks_plain": "WordPress is set to plain permalinks, and with those the store's interface has no address." =>

@@ -28,6 +28,8 @@ pub(crate) struct StoreError {
     pub(crate) message: String,
     /// `data.status`, as rows of a batch carry it.
     pub(crate) status: Option<u64>,
+    /// WordPress always gives `data`, be it null; other programs' errors have no such member.
+    from_wordpress: bool,
     /// `data` is a bare number: a refusal of WooCommerce's older part (recording 159).
     bare_data: bool,
     /// `data.params`: which parameters were wrong.
@@ -51,6 +53,7 @@ impl StoreError {
             status: data
                 .and_then(|data| data.get("status"))
                 .and_then(Value::as_u64),
+            from_wordpress: data.is_some(),
             bare_data: data.is_some_and(Value::is_number),
             params: params
                 .map(|params| params.keys().cloned().collect())
@@ -61,6 +64,9 @@ impl StoreError {
     /// The store's words, fit to be shown.
     pub(crate) fn words(&self) -> String {
         let message = excerpt(self.message.as_bytes());
+        if message.is_empty() {
+            return format!("The store says no more than {}.", self.code);
+        }
         if self.params.is_empty() {
             format!("The store says: \"{message}\" ({}).", self.code)
         } else {
@@ -97,24 +103,32 @@ pub(crate) fn of_answer(url: &Url, effect: Effect, response: &Response) -> Adapt
             codes::SERVER_PASSWORD.error(Attention)
         }
         (401 | 403 | 406, None) => codes::FIREWALL.error_with(Attention, &seen(response)),
+        (404, body) if !from_wordpress(body.as_ref()) => {
+            codes::API_NOT_FOUND.error_with(Attention, &seen(response))
+        }
         (404, Some(body)) if body.code == "rest_no_route" => {
             codes::ROUTE_MISSING.error_with(Attention, &words)
         }
         (404, Some(body)) if body.is_about_a_missing_id() => {
             codes::NOT_FOUND.error_with(Rejected, &words)
         }
-        (404, None) => codes::API_NOT_FOUND.error_with(Attention, &seen(response)),
         (410, Some(_)) => codes::ALREADY_DELETED.error_with(Rejected, &words),
         (413, Some(_)) => codes::BATCH_TOO_LARGE.error(Rejected).with_smaller_batch(),
         (413, None) => codes::BODY_TOO_LARGE.error(Rejected).with_smaller_batch(),
-        (400..=499, Some(_)) => codes::REQUEST_REFUSED.error_with(Rejected, &words),
-        (400..=499, None) => codes::UNEXPECTED_STATUS.error_with(Rejected, &seen(response)),
+        (400..=499, body) if from_wordpress(body.as_ref()) => {
+            codes::REQUEST_REFUSED.error_with(Rejected, &words)
+        }
+        (400..=499, _) => codes::UNEXPECTED_STATUS.error_with(Rejected, &seen(response)),
         (500..=599, Some(body)) if body.bare_data => {
             codes::BUSINESS_REFUSAL.error_with(Rejected, &words)
         }
         (500..=599, _) => broken(status, body.as_ref(), effect, response),
         _ => codes::UNEXPECTED_STATUS.error_with(Transient, &seen(response)),
     }
+}
+
+fn from_wordpress(body: Option<&StoreError>) -> bool {
+    body.is_some_and(|body| body.from_wordpress)
 }
 
 /// The error for a 200 whose body cannot be read. A write under it may have been done.

@@ -8,7 +8,9 @@ mod pace;
 mod places;
 mod pressure;
 mod refill;
+mod rejection;
 
 pub use connections::Connections;
 pub use context::{ServiceContext, ServiceParts, StartError};
 pub use linked::{AccessError, LinkedConnection};
+pub use rejection::reject_event;

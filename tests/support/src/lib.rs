@@ -14,6 +14,8 @@ pub mod hub;
 pub mod judge;
 #[cfg(feature = "system")]
 pub mod load;
+#[cfg(feature = "platform")]
+pub mod platform;
 #[cfg(feature = "system")]
 pub mod processes;
 #[cfg(feature = "system")]

@@ -13,5 +13,4 @@ mod harness;
 mod held;
 mod ledger;
 mod lost_store;
-mod platform;
 mod service;

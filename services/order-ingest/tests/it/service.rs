@@ -25,6 +25,7 @@ use storelink_test_support::broker::TestBroker;
 use storelink_test_support::database::TestDatabase;
 use storelink_test_support::eventually::eventually;
 use storelink_test_support::on_each_database;
+use storelink_test_support::platform::Silent;
 use storelink_vault::{CreateMissing, Vault};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,6 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::{
     LIMIT, all, broker, hub, kinds, noted, order, platform, reading, tenant, totalling, unreadable,
 };
-use crate::platform::Silent;
 
 on_each_database!(
     a_new_order_becomes_one_event_of_its_trace,
@@ -68,7 +68,7 @@ impl Service {
             bus: bus.clone(),
             vault: Arc::new(Vault::open(&keys.path().join("keys"), CreateMissing::Yes).unwrap()),
             http: HttpClient::new(OutboundPolicy::loopback()).unwrap(),
-            adapters: Adapters::default().with(Silent::new()),
+            adapters: Adapters::default().with(Silent::named("woocommerce").unwrap()),
             readiness: readiness.clone(),
             shutdown: shutdown.clone(),
         });

@@ -1,7 +1,6 @@
 //! Product master data of ERPs: the last value of each SKU is kept.
 
 mod event;
-mod rejection;
 mod rows;
 
 use std::time::Duration;
@@ -10,6 +9,9 @@ use storelink_bus::{Bus, Outcome, WorkItem};
 use storelink_events::Violation;
 use storelink_model::Timestamp;
 use storelink_persistence::Database;
+
+use crate::SERVICE;
+use storelink_service::reject_event;
 
 /// Pause before an event is tried again that the database did not take.
 const AFTER_OUTAGE: Duration = Duration::from_secs(2);
@@ -61,8 +63,15 @@ impl ErpIntake {
         let Some(first) = event.violations.first() else {
             return Outcome::Done;
         };
-        let told =
-            rejection::tell(&self.bus, item, event.id, accepted > 0, &event.violations).await;
+        let told = reject_event(
+            &self.bus,
+            SERVICE,
+            item,
+            event.id,
+            accepted > 0,
+            &event.violations,
+        )
+        .await;
         if let Err(error) = told {
             return Outcome::retry(error);
         }

@@ -8,6 +8,7 @@
 )]
 
 mod changing_store;
+mod entered_pages;
 mod expected_errors;
 mod expected_order_pages;
 mod expected_orders;

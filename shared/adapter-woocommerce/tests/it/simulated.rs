@@ -20,13 +20,13 @@ use storelink_simulators::{
 
 use crate::rig;
 
-async fn store(spec: StoreSpec) -> (Simulators, StoreHandle) {
+pub(crate) async fn store(spec: StoreSpec) -> (Simulators, StoreHandle) {
     let simulators = Simulators::new();
     let store = simulators.add_store(spec).await.unwrap();
     (simulators, store)
 }
 
-fn unverified(store: &StoreHandle) -> StoreAccess {
+pub(crate) fn unverified(store: &StoreHandle) -> StoreAccess {
     let mut access = rig::access(store.url().parse().unwrap(), OutboundPolicy::loopback());
     let pair = ApiKey::default_pair();
     let mut credentials = Credentials::default();

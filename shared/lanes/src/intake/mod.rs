@@ -6,7 +6,6 @@
 mod coalesce;
 mod event;
 mod mirror;
-mod rejection;
 mod sources;
 mod value_stream;
 
@@ -17,6 +16,7 @@ use std::time::Duration;
 use storelink_bus::{Bus, Outcome, WorkItem, WorkLoop, WorkLoopError};
 use storelink_model::Timestamp;
 use storelink_persistence::Database;
+use storelink_service::reject_event;
 use storelink_telemetry::trace_context;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -185,7 +185,7 @@ impl<K: LaneKind> Intake<K> {
         let Some(first) = event.violations.first() else {
             return Outcome::Done;
         };
-        let told = rejection::tell(
+        let told = reject_event(
             &self.bus,
             K::names().service,
             item,

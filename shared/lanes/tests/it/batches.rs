@@ -6,9 +6,10 @@ use anyhow::ensure;
 use storelink_adapter_api::StoreIds;
 use storelink_events::internal::Listing;
 use storelink_lanes::kind::Stock;
+use storelink_test_support::eventually::eventually;
 
 use crate::platform::BATCH;
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 fn skus(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("S{number:05}")).collect()
@@ -39,15 +40,11 @@ async fn a_backlog_goes_out_in_full_requests() -> anyhow::Result<()> {
         publish(&world, &skus, &revision.to_string(), revision).await?;
     }
     let last = skus.last().map(String::as_str).unwrap_or_default();
-    storelink_test_support::eventually::eventually(
-        "all is in",
-        crate::world::PATIENCE,
-        async || {
-            let answer = world.sku::<Stock>(&store.id, last).await?;
-            ensure!(answer.wanted.as_deref() == Some("3"), "{answer:?}");
-            Ok(())
-        },
-    )
+    eventually("all is in", PATIENCE, async || {
+        let answer = world.sku::<Stock>(&store.id, last).await?;
+        ensure!(answer.wanted.as_deref() == Some("3"), "{answer:?}");
+        Ok(())
+    })
     .await?;
     store.paused = false;
     store.revision = 2;
@@ -64,7 +61,9 @@ async fn a_backlog_goes_out_in_full_requests() -> anyhow::Result<()> {
 #[tokio::test]
 async fn variations_share_a_request_with_their_parent_only() -> anyhow::Result<()> {
     let world = World::sqlite().await?;
-    let store = world.link().await?;
+    let mut store = world.record()?;
+    store.paused = true;
+    world.publish_record(&store).await?;
     let listings = (0..30).map(|number| Listing {
         sku: format!("V{number}").parse().unwrap(),
         ids: StoreIds {
@@ -79,7 +78,21 @@ async fn variations_share_a_request_with_their_parent_only() -> anyhow::Result<(
     let names: Vec<String> = (0..30).map(|number| format!("V{number}")).collect();
     publish(&world, &names, "4", 1).await?;
     let publisher = world.start::<Stock>().await?;
-    world.quiet::<Stock>(&store.id).await?;
+    eventually("all is in", PATIENCE, async || {
+        let answer = world.sku::<Stock>(&store.id, "V29").await?;
+        ensure!(answer.wanted.as_deref() == Some("4"), "{answer:?}");
+        Ok(())
+    })
+    .await?;
+    store.paused = false;
+    store.revision = 2;
+    world.publish_record(&store).await?;
+    eventually("all is written", PATIENCE, async || {
+        let shown = world.platform.shop(&store.id, |shop| shop.shown.len());
+        ensure!(shown == 30, "{shown}");
+        Ok(())
+    })
+    .await?;
     let (sizes, shown) = world.platform.shop(&store.id, |shop| {
         let sizes: Vec<usize> = shop.requests.iter().map(Vec::len).collect();
         (sizes, shop.shown.len())

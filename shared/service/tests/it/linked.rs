@@ -14,10 +14,9 @@ use storelink_service::{Connections, ServiceContext, ServiceParts};
 use storelink_settings::{Loader, Settings};
 use storelink_telemetry::Readiness;
 use storelink_test_support::broker::TestBroker;
+use storelink_test_support::platform::Silent;
 use storelink_vault::{CreateMissing, Vault};
 use tokio_util::sync::CancellationToken;
-
-use crate::platform::Silent;
 
 pub(crate) struct World {
     broker: TestBroker,
@@ -57,7 +56,7 @@ impl World {
             bus: self.bus().await,
             vault: self.vault.clone(),
             http: HttpClient::new(OutboundPolicy::loopback()).unwrap(),
-            adapters: Adapters::default().with(Silent::new()),
+            adapters: Adapters::default().with(Silent::named("silent").unwrap()),
             readiness: Readiness::new(),
             shutdown: CancellationToken::new(),
         })

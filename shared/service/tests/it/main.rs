@@ -4,4 +4,3 @@
 
 mod database;
 mod linked;
-mod platform;

@@ -5,14 +5,17 @@ use storelink_events::hub::EventRejected;
 use storelink_events::{Envelope, Violation, subject};
 use storelink_model::TenantId;
 
-use crate::SERVICE;
-
 /// Violations that are listed; an event has at most a thousand items.
 const LISTED: usize = 50;
 
-/// Publishes `event.rejected`. The id is the same when it is told again.
-pub(super) async fn tell(
+/// Publishes `event.rejected` for a message that an ERP's subject brought. The id is the same when it
+/// is told again.
+///
+/// # Errors
+/// When the broker does not take it; tell it again when the message comes again.
+pub async fn reject_event(
     bus: &Bus,
+    service: &str,
     item: &WorkItem,
     event_id: Option<String>,
     partly_accepted: bool,
@@ -30,7 +33,7 @@ pub(super) async fn tell(
         partly_accepted,
         violations: violations.iter().take(LISTED).cloned().collect(),
     };
-    let mut envelope = Envelope::new(tenant.clone(), format!("/services/{SERVICE}"), rejected);
+    let mut envelope = Envelope::new(tenant.clone(), format!("/services/{service}"), rejected);
     envelope.id = format!(
         "rejected-{}-{}-{}",
         item.stream(),

@@ -1,4 +1,4 @@
-//! A platform that is never called: these tests are about what stands in front of it.
+//! A platform that is never called, for tests of what stands in front of it.
 
 use async_trait::async_trait;
 use storelink_adapter_api::{
@@ -7,17 +7,23 @@ use storelink_adapter_api::{
     StockWrite, StoreAccess, StoreAdapter, StoreIds, ValueKind, WriteGroup,
 };
 
-pub(crate) struct Silent(Descriptor);
+/// An adapter that refuses every call.
+#[derive(Debug)]
+pub struct Silent(Descriptor);
 
 impl Silent {
-    pub(crate) fn new() -> Self {
+    /// One under this name.
+    ///
+    /// # Errors
+    /// When the name is not one of a platform.
+    pub fn named(platform: &str) -> serde_json::Result<Self> {
         let descriptor = serde_json::json!({
-            "platform": "silent", "title": "Silent", "kind": "store", "summary": "", "fields": [],
+            "platform": platform, "title": "Silent", "kind": "store", "summary": "", "fields": [],
             "guide": { "in_store": [], "here": [] }, "permissions": [], "credential_lifetime": "",
             "lifecycle": { "state": "current" }, "versions_checked": [], "capabilities": {},
             "entities": [],
         });
-        Self(serde_json::from_value(descriptor).unwrap())
+        Ok(Self(serde_json::from_value(descriptor)?))
     }
 }
 
