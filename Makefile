@@ -49,7 +49,7 @@ lint: ## format, clippy and documentation without a warning
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 deny: ## licences, sources and banned packages of the dependencies
-	@command -v cargo-deny >/dev/null || cargo install --locked --quiet --root .tools cargo-deny
+	@command -v cargo-deny >/dev/null || cargo install --locked --quiet --root .tools cargo-deny@0.20.2
 	PATH="$$PWD/.tools/bin:$$PATH" cargo deny --all-features check bans licenses sources
 
 contracts: ## write proto-schemas/ and the generated pages of docs/ anew

@@ -44,3 +44,13 @@ fn sources(root: &Path) -> Vec<PathBuf> {
     }
     files
 }
+
+/// A file of this length has one reason to exist; a longer one has more.
+#[test]
+fn no_source_file_is_longer_than_five_hundred_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let length = |file: &PathBuf| std::fs::read_to_string(file).unwrap().lines().count();
+    let mut long = sources(&root);
+    long.retain(|file| length(file) > 500);
+    assert!(long.is_empty(), "{long:#?}");
+}

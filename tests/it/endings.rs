@@ -74,6 +74,7 @@ async fn under_load(options: SystemOptions) -> anyhow::Result<(Arena, Load)> {
 async fn settle(mut arena: Arena, load: Load) -> anyhow::Result<()> {
     load.more(20, 4).await?;
     load.end().await?;
+    arena.every_word_was_heard().await?;
     arena.orders_are_right().await?;
     // Sales lowered the stores' own stock after the last level of some SKU: the ERP speaks last.
     arena.say_everything().await?;

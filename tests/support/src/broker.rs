@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
@@ -133,10 +133,14 @@ impl TestBroker {
     /// # Errors
     /// When the server does not run.
     pub fn freeze(&self) -> anyhow::Result<()> {
-        signal(
-            self.child.as_ref().context("the broker does not run")?,
-            "STOP",
-        )
+        let child = self.child.as_ref().context("the broker does not run")?;
+        signal(child, "STOP")?;
+        let asked = Instant::now();
+        while !stands_still(child.id())? {
+            ensure!(asked.elapsed() < STOP_LIMIT, "the broker does not freeze");
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// Lets a frozen server go on.
@@ -444,4 +448,17 @@ mod tests {
         assert!(flushes_always(true).await);
         assert!(!flushes_always(false).await);
     }
+}
+
+/// Whether every thread of a process is stopped: the signal alone returns before that.
+fn stands_still(process: u32) -> anyhow::Result<bool> {
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let status = std::fs::read_to_string(thread?.path().join("stat"))?;
+        // The state stands behind the name, which may hold anything but is in parentheses.
+        let state = status.rsplit(") ").next().unwrap_or_default();
+        if !state.starts_with('T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

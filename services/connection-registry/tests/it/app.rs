@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fake_store::{FakeAdapter, Stores};
 
 /// Longest wait for something that happens in the background.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) const KEY: &str = "k_0123456789abcdef";
 pub(crate) const SECRET: &str = "s_fedcba9876543210";
 pub(crate) const ADDRESS: &str = "https://shop.example.com";

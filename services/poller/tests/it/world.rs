@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{PLATFORM, Shelf, Store};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than the broker waits before it gives a message of an ended process to another one (30 s).
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One linked store.
 pub(crate) struct Link {

@@ -23,7 +23,8 @@ use storelink_vault::{CreateMissing, Vault};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than the broker waits before it gives a message of an ended process to another one (30 s).
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) type Listings = BTreeMap<String, Listing>;
 

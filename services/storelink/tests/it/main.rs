@@ -52,8 +52,10 @@ async fn a_role_makes_no_key_and_the_administrator_makes_one() {
         let refused = end(role).await;
         assert_eq!(refused.status.code(), Some(1));
         let words = String::from_utf8(refused.stderr).unwrap();
-        let line = words.lines().last().unwrap();
-        assert!(line.contains("`storelink keys create`"), "{line}");
+        let said = words.lines().filter(|line| line.starts_with("storelink: "));
+        let lines: Vec<&str> = said.collect();
+        assert_eq!(lines.len(), 1, "{words}");
+        assert!(lines[0].contains("`storelink keys create`"), "{words}");
         assert_eq!(keys(folder.path()), Vec::<String>::new());
     }
     for _ in 0..2 {

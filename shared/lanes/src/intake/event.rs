@@ -124,11 +124,15 @@ pub(crate) fn read<K: LaneKind>(
     let mut violations = reading.violations;
     let by_time = Version::at(reading.time);
     let late = too_far_ahead(reading.time, now);
+    let mut dropped = false;
     let mut arrivals = Vec::with_capacity(changes.items.len());
     for (sku, revision, value) in changes.items {
         let version = match revision {
             Some(revision) => Version::revision(revision),
-            None if late => None,
+            None if late => {
+                dropped = true;
+                None
+            }
             None => Some(by_time),
         };
         if let Some(version) = version {
@@ -139,7 +143,7 @@ pub(crate) fn read<K: LaneKind>(
             });
         }
     }
-    if late && arrivals.is_empty() {
+    if dropped || (late && arrivals.is_empty()) {
         let detail = "the time is more than 60 s in the future: correct the publisher's clock";
         violations.push(Violation::new("/time", "event.time_in_future", detail));
     }

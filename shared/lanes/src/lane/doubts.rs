@@ -51,6 +51,17 @@ pub(super) struct Doubts {
 }
 
 impl Doubts {
+    /// Those of orders alone.
+    pub(super) fn of_orders(self) -> Self {
+        let mut kept = Self::default();
+        for ((sku, kind), due) in self.due {
+            if kind == DoubtKind::Order {
+                kept.open(sku, kind, due);
+            }
+        }
+        kept
+    }
+
     /// Opens a doubt or moves it. Tells whether anything changed.
     pub(super) fn open(&mut self, sku: SkuId, kind: DoubtKind, due: Timestamp) -> bool {
         let before = self.due.insert((sku, kind), due);

@@ -167,11 +167,20 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     }
 
     /// An order of the store names this article: from now on the store may show another value than it
-    /// confirmed. `due` is when the value is written once more if the ERP says nothing until then.
+    /// confirmed. `due` is when the value is written once more if the ERP says nothing until then; a
+    /// doubt that is open keeps its earlier time, or an article that sells all day were never checked.
     pub fn ordered(&mut self, sku: SkuId, due: Timestamp) {
-        if let Some(slot) = self.slots.get_mut(&sku) {
-            slot.ordered = false;
-        }
+        let slot = self.slots.get_mut(&sku);
+        let open = self.doubts.due(sku, DoubtKind::Order);
+        let due = match (slot, open) {
+            // A request under way may have been applied before this order: it settles nothing.
+            (Some(slot), _) if slot.in_flight => {
+                slot.ordered = false;
+                due
+            }
+            (_, Some(open)) => open.min(due),
+            (_, None) => due,
+        };
         self.doubts.open(sku, DoubtKind::Order, due);
     }
 
@@ -195,7 +204,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// what it left is read from SQL next.
     pub fn restart(&mut self) {
         self.queue = DirtyQueue::default();
-        self.doubts = Doubts::default();
+        // Orders may have come since SQL was read; to look twice harms nobody.
+        self.doubts = std::mem::take(&mut self.doubts).of_orders();
         self.parked.clear();
         self.waiting = 0;
         self.in_flight = None;

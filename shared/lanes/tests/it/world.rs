@@ -33,7 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::platform::Platform;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than the broker waits before it gives a message of an ended process to another one (30 s).
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const QUESTION: Duration = Duration::from_secs(5);
 
 pub(crate) struct World {

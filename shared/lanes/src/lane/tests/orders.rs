@@ -51,3 +51,13 @@ fn an_order_during_a_request_is_not_settled_by_it() {
     bench.want(1, 5, 12);
     assert!(bench.take(100).is_some());
 }
+
+#[test]
+fn an_article_that_sells_all_day_is_checked_all_the_same() {
+    let mut bench = Bench::with(&[(1, 5)]);
+    bench.confirm_all(1);
+    bench.lane.ordered(1, at(1_800));
+    bench.lane.ordered(1, at(3_000));
+    bench.wake(1_800);
+    assert_eq!(values(&bench.take(100).unwrap()), [5]);
+}
