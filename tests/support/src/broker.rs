@@ -391,6 +391,19 @@ fn signal(child: &Child, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether every thread of a process is stopped: the signal alone returns before that.
+fn stands_still(process: u32) -> anyhow::Result<bool> {
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let status = std::fs::read_to_string(thread?.path().join("stat"))?;
+        // The state stands behind the name, which may hold anything but is in parentheses.
+        let state = status.rsplit(") ").next().unwrap_or_default();
+        if !state.starts_with('T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -448,17 +461,4 @@ mod tests {
         assert!(flushes_always(true).await);
         assert!(!flushes_always(false).await);
     }
-}
-
-/// Whether every thread of a process is stopped: the signal alone returns before that.
-fn stands_still(process: u32) -> anyhow::Result<bool> {
-    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
-        let status = std::fs::read_to_string(thread?.path().join("stat"))?;
-        // The state stands behind the name, which may hold anything but is in parentheses.
-        let state = status.rsplit(") ").next().unwrap_or_default();
-        if !state.starts_with('T') {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
