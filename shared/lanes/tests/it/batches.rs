@@ -6,7 +6,6 @@ use anyhow::ensure;
 use storelink_adapter_api::StoreIds;
 use storelink_events::internal::Listing;
 use storelink_lanes::kind::Stock;
-use storelink_model::ConnectionId;
 use storelink_test_support::eventually::eventually;
 
 use crate::platform::BATCH;
@@ -27,21 +26,6 @@ async fn publish(world: &World, skus: &[String], value: &str, revision: u64) -> 
     Ok(())
 }
 
-/// Waits until a value is in; values of one event may come in any order.
-async fn is_wanted(
-    world: &World,
-    store: &ConnectionId,
-    sku: &str,
-    value: &str,
-) -> anyhow::Result<()> {
-    eventually("the value is in", PATIENCE, async || {
-        let answer = world.sku::<Stock>(store, sku).await?;
-        ensure!(answer.wanted.as_deref() == Some(value), "{sku}: {answer:?}");
-        Ok(())
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_backlog_goes_out_in_full_requests() -> anyhow::Result<()> {
     let world = World::sqlite().await?;
@@ -56,7 +40,7 @@ async fn a_backlog_goes_out_in_full_requests() -> anyhow::Result<()> {
         publish(&world, &skus, &revision.to_string(), revision).await?;
     }
     for sku in &names {
-        is_wanted(&world, &store.id, sku, "3").await?;
+        world.wants::<Stock>(&store.id, sku, "3").await?;
     }
     store.paused = false;
     store.revision = 2;
@@ -91,7 +75,7 @@ async fn variations_share_a_request_with_their_parent_only() -> anyhow::Result<(
     publish(&world, &names, "4", 1).await?;
     let publisher = world.start::<Stock>().await?;
     for sku in &names {
-        is_wanted(&world, &store.id, sku, "4").await?;
+        world.wants::<Stock>(&store.id, sku, "4").await?;
     }
     store.paused = false;
     store.revision = 2;

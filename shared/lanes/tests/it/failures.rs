@@ -197,7 +197,9 @@ async fn a_store_that_asks_for_a_pause_gets_it() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_request_that_is_too_large_is_made_smaller() -> anyhow::Result<()> {
     let world = World::sqlite().await?;
-    let store = world.link().await?;
+    let mut store = world.record()?;
+    store.paused = true;
+    world.publish_record(&store).await?;
     let skus: Vec<String> = (0..40).map(|number| format!("S{number}")).collect();
     let names: Vec<&str> = skus.iter().map(String::as_str).collect();
     world.list(&store.id, &names).await?;
@@ -210,6 +212,12 @@ async fn a_request_that_is_too_large_is_made_smaller() -> anyhow::Result<()> {
     let levels: Vec<(&str, &str, u64)> = names.iter().map(|name| (*name, "1", 1)).collect();
     world.levels(&levels).await?;
     let publisher = world.start::<Stock>().await?;
+    for sku in &names {
+        world.wants::<Stock>(&store.id, sku, "1").await?;
+    }
+    store.paused = false;
+    store.revision = 2;
+    world.publish_record(&store).await?;
     let values: Vec<(&str, &str)> = names.iter().map(|name| (*name, "1")).collect();
     world.shows(&store.id, &values).await?;
     let sizes: Vec<usize> = world.platform.shop(&store.id, |shop| {

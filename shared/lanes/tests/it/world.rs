@@ -346,6 +346,21 @@ impl World {
         .await
     }
 
+    /// Waits until a value is what a store should show; values of one event may come in any order.
+    pub(crate) async fn wants<K: LaneKind>(
+        &self,
+        connection: &ConnectionId,
+        sku: &str,
+        value: &str,
+    ) -> anyhow::Result<()> {
+        eventually("the value is wanted", PATIENCE, async || {
+            let answer = self.sku::<K>(connection, sku).await?;
+            ensure!(answer.wanted.as_deref() == Some(value), "{sku}: {answer:?}");
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits until nothing of a lane waits any more.
     pub(crate) async fn quiet<K: LaneKind>(&self, connection: &ConnectionId) -> anyhow::Result<()> {
         eventually("the lane is quiet", PATIENCE, async || {
