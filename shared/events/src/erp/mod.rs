@@ -7,4 +7,4 @@ mod reading;
 pub use data::{
     PriceChanged, PriceItem, ProductChanged, ProductItem, SaleItem, StockChanged, StockItem,
 };
-pub use reading::{ErpEvent, ErpReading, MAX_EVENT_BYTES, MAX_ITEMS, Refused, read, read_value};
+pub use reading::{ErpEvent, ErpReading, MAX_EVENT_BYTES, MAX_ITEMS, Refused, read};

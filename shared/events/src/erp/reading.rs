@@ -97,14 +97,6 @@ pub fn read(tenant: &TenantId, bytes: &[u8]) -> Result<ErpReading, Refused> {
     read_envelope(tenant, envelope)
 }
 
-/// The same for an event that was parsed already, for example as a member of an HTTP body.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_value(tenant: &TenantId, event: &RawValue) -> Result<ErpReading, Refused> {
-    read(tenant, event.get().as_bytes())
-}
-
 fn read_envelope(
     tenant: &TenantId,
     envelope: Envelope<Box<RawValue>>,
