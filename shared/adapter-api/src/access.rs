@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use storelink_model::{ConnectionId, Currency};
-use storelink_outbound_http::{HttpClient, Request, Response, TransportError};
+use storelink_outbound_http::{HttpClient, Request, Response, SendCheck, TransportError};
 use url::Url;
 
 use crate::{AdapterError, ErrorClass};
@@ -120,19 +120,43 @@ pub enum Purpose {
 }
 
 /// The right to send one request. Dropping it gives the place back.
-pub struct Permit(#[allow(dead_code)] Option<Box<dyn Send + Sync>>);
+pub struct Permit {
+    _place: Option<Box<dyn Send + Sync>>,
+    check: Option<SendCheck>,
+}
 
 impl Permit {
     /// A permit that holds something until the answer is there.
     #[must_use]
     pub fn holding(place: impl Send + Sync + 'static) -> Self {
-        Self(Some(Box::new(place)))
+        Self {
+            _place: Some(Box::new(place)),
+            check: None,
+        }
     }
 
     /// A permit that holds nothing.
     #[must_use]
     pub fn free() -> Self {
-        Self(None)
+        Self {
+            _place: None,
+            check: None,
+        }
+    }
+
+    /// The same permit, good only as long as `check` says so: it is asked once more when the first
+    /// byte of a write is about to leave, because looking a name up and connecting take time, and a
+    /// process that stands still meanwhile does not notice.
+    #[must_use]
+    pub fn good_while(mut self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.check = Some(SendCheck::new(check));
+        self
+    }
+
+    /// Whether the request may still leave.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.check.as_ref().is_none_or(SendCheck::passes)
     }
 }
 
@@ -215,8 +239,18 @@ impl StoreAccess {
             };
             AdapterError::new(ErrorClass::Transient, code, denied.to_string())
         })?;
+        let request = match &permit.check {
+            Some(check) => request.send_check(check.clone()),
+            None => request,
+        };
         let started = std::time::Instant::now();
         let answer = self.http.send(request).await;
+        if let Err(TransportError::Withdrawn { .. }) = answer {
+            // The store has seen nothing of it.
+            let denied = Denied::NotOwner;
+            let class = ErrorClass::Transient;
+            return Err(AdapterError::new(class, "gate.not_owner", denied.to_string()));
+        }
         self.gate.observe(
             answer
                 .as_ref()

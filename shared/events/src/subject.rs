@@ -204,6 +204,12 @@ pub fn rpc(service: &str, verb: &str) -> String {
     format!("rpc.{service}.{verb}")
 }
 
+/// A question to one process of a service that has several.
+#[must_use]
+pub fn rpc_replica(service: &str, replica: &str, verb: &str) -> String {
+    format!("rpc.{service}.{replica}.{verb}")
+}
+
 /// Key of a connection in the bucket `connections`.
 #[must_use]
 pub fn connection_key(connection: &ConnectionId) -> String {

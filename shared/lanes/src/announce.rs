@@ -120,7 +120,11 @@ fn event_of<K: LaneKind>(
     said: &mut HashMap<ConnectionId, Said>,
 ) -> Option<ConnectionStateChanged> {
     let now = Timestamp::now();
-    let (state, code, text) = state_of(handle, now)?;
+    let Some((state, code, text)) = state_of(handle, now) else {
+        // Another process may say something else meanwhile: what was said here says nothing then.
+        said.remove(&handle.connection);
+        return None;
+    };
     let saying = Said {
         state,
         code: code.clone(),

@@ -1,27 +1,37 @@
-//! Answers questions of other services, from SQL and from the lanes of this process.
+//! Answers questions of other services, from SQL and from the lanes of this process. What only the
+//! process knows that runs a lane is asked of that one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use storelink_bus::Bus;
-use storelink_bus::rpc::{Call, Endpoint, Fault};
+use storelink_bus::rpc::{Call, Endpoint, Fault, RpcError};
 use storelink_events::rpc::{
     ConnectionQuestion, ErpValue, LANE, LaneStatus, PARKED, Page, PageQuestion, Parked, RECEIPTS,
     RETRY_PARKED, Receipt, Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
-use storelink_model::Timestamp;
+use storelink_model::{ConnectionId, Timestamp};
 use storelink_persistence::DbError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::kind::LaneKind;
-use crate::lane::{DoubtKind, SkuView};
+use crate::lane::SkuView;
 use crate::levels::Levels;
 use crate::records::Questions;
 use crate::runner::{LaneHandle, Lanes, closed_reason};
 
+/// How long another replica may take; who asks waits two seconds in all.
+const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Answers for one kind of lane.
 pub(crate) struct Answers<K: LaneKind> {
+    pub(crate) bus: Bus,
+    /// The id of this process, as the rows of its lanes name it.
+    pub(crate) replica: String,
     pub(crate) lanes: Lanes<K>,
     pub(crate) levels: Levels<K>,
     pub(crate) questions: Arc<Questions>,
@@ -29,14 +39,14 @@ pub(crate) struct Answers<K: LaneKind> {
 
 impl<K: LaneKind> Answers<K> {
     /// Serves all questions until cancelled.
-    pub(crate) fn serve(self, bus: &Bus, shutdown: &CancellationToken, tasks: &mut JoinSet<()>) {
+    pub(crate) fn serve(self, shutdown: &CancellationToken, tasks: &mut JoinSet<()>) {
         let answers = Arc::new(self);
+        let service = K::names().service;
         macro_rules! serve {
-            ($verb:expr, $question:ty, $method:ident) => {{
+            ($subject:expr, $question:ty, $method:ident) => {{
                 let answers = answers.clone();
-                let service = K::names().service;
-                let endpoint =
-                    Endpoint::<$question>::new(bus, subject::rpc(service, $verb), service);
+                let subject = $subject;
+                let endpoint = Endpoint::<$question>::new(&answers.bus, subject.clone(), service);
                 let shutdown = shutdown.clone();
                 tasks.spawn(async move {
                     let handler = move |call: Call<$question>| {
@@ -44,20 +54,81 @@ impl<K: LaneKind> Answers<K> {
                         async move { answers.$method(call.request).await }
                     };
                     if let Err(error) = endpoint.serve(handler, shutdown).await {
-                        tracing::error!(%error, verb = $verb, "questions are not answered any more");
+                        tracing::error!(%error, subject, "questions are not answered any more");
                     }
                 });
             }};
         }
-        serve!(SKU, SkuQuestion, sku);
-        serve!(LANE, ConnectionQuestion, lane);
-        serve!(RECEIPTS, PageQuestion, receipts);
-        serve!(PARKED, PageQuestion, parked);
-        serve!(RETRY_PARKED, RetryParked, retry_parked);
+        let replica = answers.replica.clone();
+        let of_replica = |verb| subject::rpc_replica(service, &replica, verb);
+        serve!(subject::rpc(service, SKU), SkuQuestion, sku);
+        serve!(of_replica(SKU), SkuQuestion, sku_here);
+        serve!(subject::rpc(service, LANE), ConnectionQuestion, lane);
+        serve!(of_replica(LANE), ConnectionQuestion, lane_here);
+        serve!(subject::rpc(service, RECEIPTS), PageQuestion, receipts);
+        serve!(subject::rpc(service, PARKED), PageQuestion, parked);
+        serve!(
+            subject::rpc(service, RETRY_PARKED),
+            RetryParked,
+            retry_parked
+        );
     }
 
     async fn sku(&self, question: SkuQuestion) -> Result<SkuAnswer, Fault> {
-        let handle = self.lane_of(&question.connection)?;
+        match self.elsewhere(&question.connection, SKU, &question).await? {
+            Some(answer) => Ok(answer),
+            None => self.sku_here(question).await,
+        }
+    }
+
+    async fn lane(&self, question: ConnectionQuestion) -> Result<LaneStatus, Fault> {
+        match self.elsewhere(&question.connection, LANE, &question).await? {
+            Some(answer) => Ok(answer),
+            None => self.lane_here(question).await,
+        }
+    }
+
+    /// The answer of the replica that runs the lane; none when this one does. Nobody else knows: a
+    /// lane that nobody runs has no answer rather than one that looks well.
+    async fn elsewhere<Q, A>(
+        &self,
+        connection: &ConnectionId,
+        verb: &str,
+        question: &Q,
+    ) -> Result<Option<A>, Fault>
+    where
+        Q: Serialize,
+        A: DeserializeOwned,
+    {
+        if self.lanes.runs(self.lane_of(connection)?.as_ref()) {
+            return Ok(None);
+        }
+        let owner = self.questions.owner(connection).await.map_err(fault)?;
+        let Some(owner) = owner.filter(|owner| *owner != self.replica) else {
+            return Err(not_running());
+        };
+        let subject = subject::rpc_replica(K::names().service, &owner, verb);
+        let answer = self.bus.request(&subject, question, REPLICA_PATIENCE).await;
+        answer.map(Some).map_err(|error| match error {
+            RpcError::Fault(fault) => fault,
+            error => {
+                tracing::debug!(%connection, %error, "the owner of a lane does not answer");
+                not_running()
+            }
+        })
+    }
+
+    fn running(&self, connection: &ConnectionId) -> Result<Arc<LaneHandle<K>>, Fault> {
+        let handle = self.lane_of(connection)?;
+        if self.lanes.runs(&handle) {
+            Ok(handle)
+        } else {
+            Err(not_running())
+        }
+    }
+
+    async fn sku_here(&self, question: SkuQuestion) -> Result<SkuAnswer, Fault> {
+        let handle = self.running(&question.connection)?;
         let parked = self
             .questions
             .parked_sku(&question.connection, &question.sku)
@@ -82,8 +153,8 @@ impl<K: LaneKind> Answers<K> {
         Ok(answer)
     }
 
-    async fn lane(&self, question: ConnectionQuestion) -> Result<LaneStatus, Fault> {
-        let handle = self.lane_of(&question.connection)?;
+    async fn lane_here(&self, question: ConnectionQuestion) -> Result<LaneStatus, Fault> {
+        let handle = self.running(&question.connection)?;
         let state = handle.state();
         let counts = state.lane.counts();
         Ok(LaneStatus {
@@ -114,21 +185,13 @@ impl<K: LaneKind> Answers<K> {
             .questions
             .retry_parked(&question.tenant, &question.id, now)
             .await;
-        let Some((connection, sku)) = found.map_err(fault)? else {
-            return Ok(Retried { found: false });
-        };
-        if let Some(handle) = self.lanes.get(&connection) {
-            let id = handle.levels.sku_id(&sku);
-            handle.state().lane.doubt(id, DoubtKind::Retry, now);
-            handle.wake.notify_one();
-        }
-        Ok(Retried { found: true })
+        let found = found.map_err(fault)?.is_some();
+        // The lane may run here; if not, its owner finds it.
+        self.lanes.doubted().notify_one();
+        Ok(Retried { found })
     }
 
-    fn lane_of(
-        &self,
-        connection: &storelink_model::ConnectionId,
-    ) -> Result<Arc<LaneHandle<K>>, Fault> {
+    fn lane_of(&self, connection: &ConnectionId) -> Result<Arc<LaneHandle<K>>, Fault> {
         let unknown = || Fault::new("connection.unknown", "no store with this id is linked");
         self.lanes.get(connection).ok_or_else(unknown)
     }
@@ -191,6 +254,11 @@ fn why_dirty<W>(
     view.recheck.map(|due| {
         format!("lane.recheck: an earlier request may still take effect; written again at {due}")
     })
+}
+
+fn not_running() -> Fault {
+    let text = "no process runs the lane of this store at the moment; one takes it soon";
+    Fault::new("lane.not_running", text)
 }
 
 fn fault(error: DbError) -> Fault {

@@ -19,7 +19,7 @@ use crate::metrics::LaneMetrics;
 use crate::orders::Orders;
 use crate::ownership::Ownership;
 use crate::records::{Questions, Records};
-use crate::runner::{Lanes, Shared, follow_listings, supervise};
+use crate::runner::{Lanes, OutsideDoubts, Shared, follow_listings, supervise};
 
 /// The schema of a publisher's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -174,11 +174,13 @@ impl<K: LaneKind> Engine<K> {
             shutdown.clone(),
         ));
         let answers = Answers {
+            bus: bus.clone(),
+            replica: self.ownership.owner().to_owned(),
             lanes: self.lanes.clone(),
             levels: self.levels,
             questions,
         };
-        answers.serve(&bus, &shutdown, &mut background);
+        answers.serve(&shutdown, &mut background);
 
         let metrics = self.shared.metrics.clone();
         metrics.observe_lanes(&self.lanes);
@@ -195,11 +197,14 @@ impl<K: LaneKind> Engine<K> {
                 tracing::error!(%error, "orders are no longer followed");
             }
         });
+        let doubts = OutsideDoubts::begin(self.lanes.clone(), self.db.clone()).await;
+        background.spawn(doubts.follow(shutdown.clone()));
+        let mut ownership = self.ownership;
         let supervised = supervise(
             self.lanes,
             self.connections,
             self.db,
-            self.ownership,
+            &mut ownership,
             shutdown.clone(),
         );
         let (taken_in, ()) = tokio::join!(end_all_on_error(intake, &shutdown), supervised);
@@ -214,6 +219,10 @@ impl<K: LaneKind> Engine<K> {
         {
             tracing::warn!("the last records were not written; the next start looks again");
             self.abandon.cancel();
+        }
+        // Last: who takes a lane then finds everything that this process noted of it.
+        if let Err(error) = ownership.release().await {
+            tracing::warn!(%error, "lanes were not given back; others wait for the lease to end");
         }
         Ok(taken_in?)
     }

@@ -51,7 +51,7 @@ impl LaneMetrics {
 
     /// Shows the age of the oldest change per connection, and how many articles wait or are parked.
     pub(crate) fn observe_lanes<K: LaneKind>(&self, lanes: &Lanes<K>) {
-        let entity = self.entity;
+        let (entity, switch) = (self.entity, K::names().switch);
         let name = format!("{entity}_oldest_dirty_seconds");
         let observed = lanes.weak();
         let help = "Age of the oldest change that a store does not show, by connection.";
@@ -60,7 +60,8 @@ impl LaneMetrics {
             for handle in observed.all() {
                 let oldest = {
                     let state = handle.state();
-                    if state.owned.is_none() {
+                    // Where it is switched off, nothing is owed to the store.
+                    if state.owned.is_none() || !state.linked.record.is_active(switch) {
                         continue;
                     }
                     state.lane.oldest_dirty()
@@ -72,7 +73,10 @@ impl LaneMetrics {
         let name = format!("{entity}_items_parked");
         let observed = lanes.weak();
         metrics().observed_gauge(&name, "Articles that wait for a person.", move |observe| {
-            let parked = |handle: &std::sync::Arc<_>| LaneHandle::<K>::state(handle).lane.parked();
+            let parked = |handle: &std::sync::Arc<_>| {
+                let state = LaneHandle::<K>::state(handle);
+                state.owned.as_ref().map_or(0, |_| state.lane.parked())
+            };
             let parked: usize = observed.all().iter().map(parked).sum();
             observe(i64::try_from(parked).unwrap_or(i64::MAX), &[]);
         });

@@ -7,12 +7,13 @@ use storelink_bus::{Outcome, WorkItem, WorkLoop, WorkLoopError};
 use storelink_events::Envelope;
 use storelink_events::hub::OrderEvent;
 use storelink_model::{Sku, Timestamp};
-use storelink_persistence::{Arg, Database, DbError, args};
+use storelink_persistence::Database;
 use storelink_service::ServiceContext;
 use time::Duration;
 
 use crate::kind::LaneKind;
 use crate::lane::DoubtKind;
+use crate::records::outside;
 use crate::runner::Lanes;
 
 /// Orders taken at once.
@@ -52,8 +53,8 @@ impl<K: LaneKind> Orders<K> {
             .await
     }
 
-    /// The lanes first, then SQL, then the acknowledgement: a doubt that was settled in between is
-    /// written once more after a restart, which harms nobody; one that was lost would.
+    /// SQL first, then the lanes that run here, then the acknowledgement; the replicas that run the
+    /// others find the doubts in SQL.
     async fn take(&self, items: &[WorkItem]) -> Vec<Outcome> {
         let due = Timestamp::now().saturating_add(self.recheck_after);
         let mut doubts = BTreeSet::new();
@@ -64,37 +65,16 @@ impl<K: LaneKind> Orders<K> {
                 Err(error) => tracing::debug!(subject = item.subject(), %error, "not an order"),
             }
         }
-        for (connection, sku) in &doubts {
-            let handle = connection.parse().ok().and_then(|id| self.lanes.get(&id));
-            if let Some(handle) = handle {
-                let sku = handle.levels.sku_id(sku);
-                handle.state().lane.ordered(sku, due);
-                // It may rest without a time to wake at.
-                handle.wake.notify_one();
+        let articles = doubts
+            .iter()
+            .map(|(connection, sku)| (connection.as_str(), sku));
+        match outside::open(&self.db, DoubtKind::Order, articles, due).await {
+            Ok(()) => {
+                self.lanes.doubted().notify_one();
+                vec![Outcome::Done; items.len()]
             }
-        }
-        match self.keep(&doubts, due).await {
-            Ok(()) => vec![Outcome::Done; items.len()],
             Err(error) => vec![Outcome::retry(&error); items.len()],
         }
-    }
-
-    async fn keep(&self, doubts: &BTreeSet<(String, Sku)>, due: Timestamp) -> Result<(), DbError> {
-        let rows: Vec<Vec<Arg>> = doubts
-            .iter()
-            .map(|(connection, sku)| {
-                let kind = DoubtKind::Order.as_str();
-                args![connection.as_str(), sku.as_str(), kind, due.micros()]
-            })
-            .collect();
-        self.db
-            .execute_values(
-                "INSERT INTO doubts (connection, sku, kind, due) VALUES",
-                "ON CONFLICT (connection, sku, kind) DO UPDATE SET due = excluded.due",
-                rows,
-            )
-            .await?;
-        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::TransportError;
 use crate::policy::{OutboundPolicy, PolicyError};
 use crate::request::Request;
 use crate::response::Response;
+use crate::send_check::CheckedBody;
 use crate::tls;
 use failure::Stage;
 
@@ -161,8 +162,16 @@ fn outgoing(
     for (name, value) in request.header_pairs()? {
         outgoing = outgoing.header(name, value);
     }
-    if let Some(body) = request.body {
-        outgoing = outgoing.body(body);
+    match (request.body, request.send_check) {
+        (Some(body), Some(check)) if !body.is_empty() => {
+            outgoing = outgoing.body(reqwest::Body::wrap(CheckedBody::new(check, body)));
+        }
+        (_, Some(check)) if !check.passes() => {
+            let host = request.url.host_str().unwrap_or_default().to_owned();
+            return Err(TransportError::Withdrawn { host });
+        }
+        (Some(body), _) => outgoing = outgoing.body(body),
+        (None, _) => {}
     }
     Ok(outgoing)
 }

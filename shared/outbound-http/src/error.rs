@@ -120,6 +120,12 @@ pub enum TransportError {
         /// The port.
         port: u16,
     },
+    /// The caller's own check said no before anything left.
+    #[error("the request to {host} was withdrawn before it left")]
+    Withdrawn {
+        /// Host of the request.
+        host: String,
+    },
     /// The name has no address, or the lookup failed.
     #[error("no address was found for {host}")]
     Dns {
@@ -203,6 +209,7 @@ impl TransportError {
             Self::InvalidRequest { .. } => "http.request_invalid",
             Self::AddressRefused { .. } => "http.address_refused",
             Self::PortRefused { .. } => "http.port_refused",
+            Self::Withdrawn { .. } => "http.withdrawn",
             Self::Dns { .. } => "http.dns",
             Self::DnsTimeout { .. } => "http.dns_timeout",
             Self::ConnectRefused { .. } => "http.connect_refused",
@@ -236,7 +243,8 @@ impl TransportError {
     pub fn may_pass(&self) -> bool {
         matches!(
             self,
-            Self::Dns { .. }
+            Self::Withdrawn { .. }
+                | Self::Dns { .. }
                 | Self::DnsTimeout { .. }
                 | Self::ConnectRefused { .. }
                 | Self::ConnectTimeout { .. }
@@ -266,6 +274,9 @@ impl TransportError {
             }
             Self::PortRefused { host, port } => {
                 format!("Port {port} of {host} is not a port on which stores are called.")
+            }
+            Self::Withdrawn { host } => {
+                format!("The request to {host} did not leave: the work belongs to another process.")
             }
             Self::Dns { host } => format!("The name {host} leads to no server."),
             Self::DnsTimeout { host } => format!("Nobody could say in time where {host} is."),
@@ -312,6 +323,7 @@ impl TransportError {
             Self::PortRefused { .. } => {
                 "Use the usual address of the store; allowed are the ports 80, 443, 8080 and 8443."
             }
+            Self::Withdrawn { .. } => "Nothing is to be done: the other process sends it.",
             Self::Dns { .. } => {
                 "Check the spelling of the address and whether the domain is paid for."
             }

@@ -11,6 +11,7 @@ mod query;
 pub mod redaction;
 mod request;
 mod response;
+mod send_check;
 mod tls;
 
 pub use address::{InvalidAddress, Lookup, LookupFuture, Refusal, SystemLookup, judge_ip};
@@ -22,4 +23,5 @@ pub use request::{Effect, Request};
 pub use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Method, StatusCode};
 pub use response::Response;
+pub use send_check::SendCheck;
 pub use url::Url;

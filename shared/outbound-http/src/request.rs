@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::error::TransportError;
 use crate::query::{encode_component, encode_pairs};
+use crate::send_check::SendCheck;
 
 /// Limit for an answer unless the request says otherwise.
 pub(crate) const DEFAULT_MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
@@ -76,6 +77,7 @@ pub struct Request {
     pub(crate) timeout: Duration,
     pub(crate) max_response_bytes: usize,
     pub(crate) effect: Effect,
+    pub(crate) send_check: Option<SendCheck>,
 }
 
 impl Request {
@@ -97,6 +99,7 @@ impl Request {
             timeout: DEFAULT_TIMEOUT,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
             effect,
+            send_check: None,
         }
     }
 
@@ -219,6 +222,14 @@ impl Request {
     #[must_use]
     pub fn effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
+        self
+    }
+
+    /// Has a request with a body ask this check when the connection is there and the first byte is
+    /// about to leave; one without a body asks before it connects.
+    #[must_use]
+    pub fn send_check(mut self, check: SendCheck) -> Self {
+        self.send_check = Some(check);
         self
     }
 

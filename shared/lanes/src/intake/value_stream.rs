@@ -59,6 +59,15 @@ impl MessageIds {
     }
 }
 
+/// What the stream holds of a key.
+struct Held<V> {
+    /// None when there is nothing, or what is there cannot be read: that counts for nothing, and is
+    /// published over.
+    level: Option<Level<V>>,
+    /// 0 when there is nothing.
+    sequence: u64,
+}
+
 /// A committed value on its way.
 pub(crate) struct Outgoing<K: LaneKind> {
     pub(crate) row: MirrorRow<K>,
@@ -129,16 +138,16 @@ impl<K: LaneKind> ValueStream<K> {
                 value.row = row;
             }
             let held = self.held(&subject).await?;
-            let expected = held.as_ref().map_or(0, |(_, sequence)| *sequence);
-            if let Some((level, sequence)) = held
+            if let Some(level) = held.level
                 && !is_later(&value.row.level, &level)
             {
                 let now = Timestamp::now();
                 self.levels
-                    .apply(&value.row.key, level, sequence, None, now);
+                    .apply(&value.row.key, level, held.sequence, None, now);
                 return Ok(());
             }
-            match self.bus.publish(self.publication(&value, expected)).await {
+            let publication = self.publication(&value, held.sequence);
+            match self.bus.publish(publication).await {
                 Ok(published) => {
                     let Outgoing { row, trace } = value;
                     let now = Timestamp::now();
@@ -168,10 +177,7 @@ impl<K: LaneKind> ValueStream<K> {
         }
     }
 
-    async fn held(
-        &self,
-        subject: &str,
-    ) -> Result<Option<(Level<K::Value>, u64)>, ValueStreamError> {
+    async fn held(&self, subject: &str) -> Result<Held<K::Value>, ValueStreamError> {
         let failed = |text: String| ValueStreamError::Read {
             subject: subject.to_owned(),
             text,
@@ -183,11 +189,15 @@ impl<K: LaneKind> ValueStream<K> {
             .await;
         let stream = stream.map_err(|error| failed(error.to_string()))?;
         match stream.direct_get_last_for_subject(subject).await {
-            Ok(message) => match K::decode(&message.payload) {
-                Ok((_, level)) => Ok(Some((level, message.sequence))),
-                Err(error) => Err(failed(error.to_string())),
-            },
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Ok(message) => Ok(Held {
+                // The reader of the stream has told of one that cannot be read.
+                level: K::decode(&message.payload).ok().map(|(_, level)| level),
+                sequence: message.sequence,
+            }),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(Held {
+                level: None,
+                sequence: 0,
+            }),
             Err(error) => Err(failed(error.to_string())),
         }
     }

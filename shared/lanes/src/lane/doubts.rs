@@ -45,43 +45,56 @@ impl DoubtKind {
 /// The open doubts of a lane, one of each kind per article.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    due: HashMap<(SkuId, DoubtKind), Timestamp>,
+    open: HashMap<(SkuId, DoubtKind), Open>,
     /// Those whose time has not come yet.
     waiting: BTreeSet<(Timestamp, SkuId, DoubtKind)>,
 }
 
-impl Doubts {
-    /// Those of orders alone.
-    pub(super) fn of_orders(self) -> Self {
-        let mut kept = Self::default();
-        for ((sku, kind), due) in self.due {
-            if kind == DoubtKind::Order {
-                kept.open(sku, kind, due);
-            }
-        }
-        kept
-    }
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// As it stands in SQL: a doubt that was moved since has a later one.
+    due: Timestamp,
+    /// When it is looked at.
+    wake: Timestamp,
+}
 
+impl Doubts {
     /// Opens a doubt or moves it. Tells whether anything changed.
     pub(super) fn open(&mut self, sku: SkuId, kind: DoubtKind, due: Timestamp) -> bool {
-        let before = self.due.insert((sku, kind), due);
-        if before == Some(due) {
+        self.open_and_wake(sku, kind, due, due)
+    }
+
+    /// The same with another time to look at it than the one in SQL.
+    pub(super) fn open_and_wake(
+        &mut self,
+        sku: SkuId,
+        kind: DoubtKind,
+        due: Timestamp,
+        wake: Timestamp,
+    ) -> bool {
+        let before = self.open.insert((sku, kind), Open { due, wake });
+        if before.is_some_and(|before| before.due == due && before.wake == wake) {
             return false;
         }
         if let Some(before) = before {
-            self.waiting.remove(&(before, sku, kind));
+            self.waiting.remove(&(before.wake, sku, kind));
         }
-        self.waiting.insert((due, sku, kind));
+        self.waiting.insert((wake, sku, kind));
         true
     }
 
-    /// Closes a doubt. Tells whether there was one.
-    pub(super) fn close(&mut self, sku: SkuId, kind: DoubtKind) -> bool {
-        let Some(due) = self.due.remove(&(sku, kind)) else {
-            return false;
-        };
-        self.waiting.remove(&(due, sku, kind));
-        true
+    /// Notes that an open doubt was moved, and looks at it when it was to be looked at before.
+    pub(super) fn moved(&mut self, sku: SkuId, kind: DoubtKind, due: Timestamp) {
+        if let Some(open) = self.open.get_mut(&(sku, kind)) {
+            open.due = due;
+        }
+    }
+
+    /// Closes a doubt. Gives its time when there was one.
+    pub(super) fn close(&mut self, sku: SkuId, kind: DoubtKind) -> Option<Timestamp> {
+        let open = self.open.remove(&(sku, kind))?;
+        self.waiting.remove(&(open.wake, sku, kind));
+        Some(open.due)
     }
 
     /// Takes the next doubt whose time has come; it stays open until it is closed.
@@ -100,11 +113,11 @@ impl Doubts {
     }
 
     pub(super) fn due(&self, sku: SkuId, kind: DoubtKind) -> Option<Timestamp> {
-        self.due.get(&(sku, kind)).copied()
+        self.open.get(&(sku, kind)).map(|open| open.due)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.due.len()
+        self.open.len()
     }
 }
 
@@ -124,8 +137,8 @@ mod tests {
         assert_eq!(doubts.next_due(at(10)), Some((1, DoubtKind::LateEffect)));
         assert_eq!(doubts.next_due(at(11)), None);
         assert_eq!(doubts.due(1, DoubtKind::LateEffect), Some(at(10)));
-        assert!(doubts.close(1, DoubtKind::LateEffect));
-        assert!(!doubts.close(1, DoubtKind::LateEffect));
+        assert_eq!(doubts.close(1, DoubtKind::LateEffect), Some(at(10)));
+        assert_eq!(doubts.close(1, DoubtKind::LateEffect), None);
     }
 
     #[test]
@@ -137,5 +150,14 @@ mod tests {
         assert_eq!(doubts.next_time(), Some(at(20)));
         assert_eq!(doubts.next_due(at(15)), None);
         assert_eq!(doubts.len(), 1);
+    }
+
+    #[test]
+    fn a_doubt_that_was_moved_elsewhere_is_looked_at_as_early_as_before() {
+        let mut doubts = Doubts::default();
+        doubts.open(1, DoubtKind::Order, at(10));
+        doubts.moved(1, DoubtKind::Order, at(20));
+        assert_eq!(doubts.next_due(at(10)), Some((1, DoubtKind::Order)));
+        assert_eq!(doubts.close(1, DoubtKind::Order), Some(at(20)));
     }
 }

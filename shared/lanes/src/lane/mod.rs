@@ -61,12 +61,14 @@ pub enum Effect {
         /// When.
         due: Timestamp,
     },
-    /// It was looked at.
+    /// It was looked at, as it was due then: one that was moved since stays open.
     CloseDoubt {
         /// Which.
         sku: SkuId,
         /// Why.
         kind: DoubtKind,
+        /// When it was due.
+        due: Timestamp,
     },
 }
 
@@ -167,26 +169,39 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     }
 
     /// An order of the store names this article: from now on the store may show another value than it
-    /// confirmed. `due` is when the value is written once more if the ERP says nothing until then; a
-    /// doubt that is open keeps its earlier time, or an article that sells all day were never checked.
+    /// confirmed. `due` is when the value is written once more if the ERP says nothing until then, and
+    /// later for each order; a doubt that is open is looked at at its earlier time, or an article that
+    /// sells all day were never checked.
     pub fn ordered(&mut self, sku: SkuId, due: Timestamp) {
-        let slot = self.slots.get_mut(&sku);
-        let open = self.doubts.due(sku, DoubtKind::Order);
-        let due = match (slot, open) {
+        let kind = DoubtKind::Order;
+        match (self.slots.get_mut(&sku), self.doubts.due(sku, kind)) {
+            // Known already: it stood in SQL, and is found once more by its number.
+            (_, Some(open)) if open >= due => {}
             // A request under way may have been applied before this order: it settles nothing.
             (Some(slot), _) if slot.in_flight => {
                 slot.ordered = false;
-                due
+                self.doubts.open(sku, kind, due);
             }
-            (_, Some(open)) => open.min(due),
-            (_, None) => due,
-        };
-        self.doubts.open(sku, DoubtKind::Order, due);
+            (_, Some(_)) => self.doubts.moved(sku, kind, due),
+            (_, None) => {
+                self.doubts.open(sku, kind, due);
+            }
+        }
     }
 
     /// Opens a doubt that was decided elsewhere or stood in SQL.
     pub fn doubt(&mut self, sku: SkuId, kind: DoubtKind, due: Timestamp) {
-        self.doubts.open(sku, kind, due);
+        match kind {
+            DoubtKind::Order => self.ordered(sku, due),
+            // A person waits, and the time may be of a clock that is ahead.
+            DoubtKind::Retry => {
+                let at_once = Timestamp::from_micros(0);
+                self.doubts.open_and_wake(sku, kind, due, at_once);
+            }
+            DoubtKind::LateEffect | DoubtKind::Boundary => {
+                self.doubts.open(sku, kind, due);
+            }
+        }
     }
 
     /// Remembers that an article is parked, as SQL says at the start.
@@ -204,8 +219,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// what it left is read from SQL next.
     pub fn restart(&mut self) {
         self.queue = DirtyQueue::default();
-        // Orders may have come since SQL was read; to look twice harms nobody.
-        self.doubts = std::mem::take(&mut self.doubts).of_orders();
+        self.doubts = Doubts::default();
         self.parked.clear();
         self.waiting = 0;
         self.in_flight = None;
@@ -285,8 +299,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     }
 
     fn close_doubt(&mut self, sku: SkuId, kind: DoubtKind, effects: &mut Vec<Effect>) {
-        if self.doubts.close(sku, kind) {
-            effects.push(Effect::CloseDoubt { sku, kind });
+        if let Some(due) = self.doubts.close(sku, kind) {
+            effects.push(Effect::CloseDoubt { sku, kind, due });
         }
     }
 }

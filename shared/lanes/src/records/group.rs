@@ -1,4 +1,8 @@
 //! What is written in one transaction.
+//!
+//! An epoch that is over has no say any more: what is noted of it changes nothing, so that a process
+//! that was slow or frozen never undoes what its successor did. The exception is the answer to a
+//! request that it made itself, when that is clear.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -6,9 +10,12 @@ use std::sync::Arc;
 use storelink_persistence::{Arg, Database, DbError, Transaction, args};
 use uuid::Uuid;
 
+use super::memory::letter;
 use super::{Attempt, LaneName, Note};
 
 type Rows = Vec<Vec<Arg>>;
+/// Connection, article and kind of a doubt.
+type DoubtKey = (String, String, &'static str);
 
 /// Records in the form of rows. Of several words about one key the last one counts: a statement
 /// takes each key once.
@@ -17,8 +24,15 @@ pub(super) struct Group {
     begun: Rows,
     finished: Rows,
     snapshots: BTreeMap<String, Vec<Arg>>,
-    parked: BTreeMap<(String, String), Option<Vec<Arg>>>,
-    doubts: BTreeMap<(String, String, &'static str), Option<i64>>,
+    parked: BTreeMap<(String, String), Change>,
+    doubts: BTreeMap<DoubtKey, Change>,
+    given_back: Rows,
+}
+
+/// What becomes of the row of a key.
+enum Change {
+    Put(Vec<Arg>),
+    Remove(Vec<Arg>),
 }
 
 impl Group {
@@ -53,6 +67,9 @@ impl Group {
                 outcomes,
                 error_code,
             } => {
+                // An unclear one leaves a doubt, which an epoch that is over cannot open: unfinished,
+                // it makes the next owner doubt.
+                let clear = *epoch == lane.epoch && !outcomes.contains(letter::UNKNOWN);
                 self.finished.push(args![
                     connection,
                     *epoch,
@@ -60,6 +77,8 @@ impl Group {
                     completed.micros(),
                     outcomes.as_str(),
                     error_code.as_deref(),
+                    lane.epoch,
+                    clear,
                 ]);
             }
             Note::Snapshot {
@@ -85,6 +104,7 @@ impl Group {
             } => {
                 let row = args![
                     connection.as_str(),
+                    lane.epoch,
                     sku.as_str(),
                     format!("prk_{}", Uuid::now_v7().simple()),
                     lane.tenant.as_str(),
@@ -95,20 +115,22 @@ impl Group {
                     false,
                 ];
                 self.parked
-                    .insert((connection, sku.as_str().to_owned()), Some(row));
+                    .insert((connection, sku.as_str().to_owned()), Change::Put(row));
             }
             Note::Unpark { sku } => {
+                let row = args![connection.as_str(), lane.epoch, sku.as_str()];
                 self.parked
-                    .insert((connection, sku.as_str().to_owned()), None);
+                    .insert((connection, sku.as_str().to_owned()), Change::Remove(row));
             }
             Note::OpenDoubt { sku, kind, due } => {
-                let key = (connection, sku.as_str().to_owned(), kind.as_str());
-                self.doubts.insert(key, Some(due.micros()));
+                let (key, row) = doubt(lane, connection, sku.as_str(), kind.as_str(), due.micros());
+                self.doubts.insert(key, Change::Put(row));
             }
-            Note::CloseDoubt { sku, kind } => {
-                let key = (connection, sku.as_str().to_owned(), kind.as_str());
-                self.doubts.insert(key, None);
+            Note::CloseDoubt { sku, kind, due } => {
+                let (key, row) = doubt(lane, connection, sku.as_str(), kind.as_str(), due.micros());
+                self.doubts.insert(key, Change::Remove(row));
             }
+            Note::GiveBack => self.given_back.push(args![connection, lane.epoch]),
         }
     }
 
@@ -133,21 +155,46 @@ impl Group {
             .collect::<Result<HashSet<_>, DbError>>()?;
         transaction
             .execute_values(
-                "WITH finished (connection, epoch, number, completed, outcomes, error_code) \
-                 AS (VALUES",
+                "WITH finished (connection, epoch, number, completed, outcomes, error_code, \
+                 current, clear) AS (VALUES",
                 ") UPDATE attempts SET completed = f.completed, outcomes = f.outcomes, \
                  error_code = f.error_code FROM finished f \
                  WHERE attempts.connection = f.connection AND attempts.epoch = f.epoch \
-                 AND attempts.number = f.number",
+                 AND attempts.number = f.number AND (f.clear OR EXISTS (SELECT 1 \
+                 FROM lane_owner o WHERE o.connection = f.connection AND o.epoch = f.current))",
                 self.finished,
             )
             .await?;
         write_snapshots(&mut transaction, self.snapshots).await?;
         write_parked(&mut transaction, self.parked).await?;
         write_doubts(&mut transaction, self.doubts).await?;
+        give_back(&mut transaction, self.given_back).await?;
         transaction.commit().await?;
         Ok(taken)
     }
+}
+
+fn doubt(
+    lane: &LaneName,
+    connection: String,
+    sku: &str,
+    kind: &'static str,
+    due: i64,
+) -> (DoubtKey, Vec<Arg>) {
+    let row = args![connection.as_str(), lane.epoch, sku, kind, due];
+    ((connection, sku.to_owned(), kind), row)
+}
+
+/// The rows to put and those to remove, in the order of their keys.
+fn split<K>(changes: BTreeMap<K, Change>) -> (Rows, Rows) {
+    let (mut put, mut remove) = (Rows::new(), Rows::new());
+    for change in changes.into_values() {
+        match change {
+            Change::Put(row) => put.push(row),
+            Change::Remove(row) => remove.push(row),
+        }
+    }
+    (put, remove)
 }
 
 async fn write_snapshots(
@@ -156,10 +203,12 @@ async fn write_snapshots(
 ) -> Result<(), DbError> {
     transaction
         .execute_values(
-            "INSERT INTO snapshots (connection, epoch, number, taken, body) VALUES",
-            "ON CONFLICT (connection) DO UPDATE SET epoch = excluded.epoch, \
-             number = excluded.number, taken = excluded.taken, body = excluded.body \
-             WHERE excluded.epoch >= snapshots.epoch",
+            "WITH given (connection, epoch, number, taken, body) AS (VALUES",
+            ") INSERT INTO snapshots (connection, epoch, number, taken, body) \
+             SELECT g.connection, g.epoch, g.number, g.taken, g.body FROM given g \
+             JOIN lane_owner o ON o.connection = g.connection AND o.epoch = g.epoch WHERE TRUE \
+             ON CONFLICT (connection) DO UPDATE SET epoch = excluded.epoch, \
+             number = excluded.number, taken = excluded.taken, body = excluded.body",
             snapshots.into_values().collect(),
         )
         .await
@@ -168,31 +217,31 @@ async fn write_snapshots(
 
 async fn write_parked(
     transaction: &mut Transaction,
-    parked: BTreeMap<(String, String), Option<Vec<Arg>>>,
+    parked: BTreeMap<(String, String), Change>,
 ) -> Result<(), DbError> {
-    let (mut rows, mut gone) = (Rows::new(), Rows::new());
-    for ((connection, sku), row) in parked {
-        match row {
-            Some(row) => rows.push(row),
-            None => gone.push(args![connection, sku]),
-        }
-    }
+    let (put, remove) = split(parked);
     // An entry that is there keeps its id and its time: it is still the same trouble.
     transaction
         .execute_values(
-            "INSERT INTO parked \
-             (connection, sku, id, tenant, code, reason, input, since, announced) VALUES",
-            "ON CONFLICT (connection, sku) DO UPDATE SET code = excluded.code, \
+            "WITH given (connection, epoch, sku, id, tenant, code, reason, input, since, \
+             announced) AS (VALUES",
+            ") INSERT INTO parked \
+             (connection, sku, id, tenant, code, reason, input, since, announced) \
+             SELECT g.connection, g.sku, g.id, g.tenant, g.code, g.reason, g.input, g.since, \
+             g.announced FROM given g \
+             JOIN lane_owner o ON o.connection = g.connection AND o.epoch = g.epoch WHERE TRUE \
+             ON CONFLICT (connection, sku) DO UPDATE SET code = excluded.code, \
              reason = excluded.reason, input = excluded.input, announced = excluded.announced",
-            rows,
+            put,
         )
         .await?;
     transaction
         .execute_values(
-            "WITH gone (connection, sku) AS (VALUES",
+            "WITH gone (connection, epoch, sku) AS (VALUES",
             ") DELETE FROM parked WHERE EXISTS (SELECT 1 FROM gone g \
+             JOIN lane_owner o ON o.connection = g.connection AND o.epoch = g.epoch \
              WHERE g.connection = parked.connection AND g.sku = parked.sku)",
-            gone,
+            remove,
         )
         .await
         .map(drop)
@@ -200,29 +249,40 @@ async fn write_parked(
 
 async fn write_doubts(
     transaction: &mut Transaction,
-    doubts: BTreeMap<(String, String, &'static str), Option<i64>>,
+    doubts: BTreeMap<DoubtKey, Change>,
 ) -> Result<(), DbError> {
-    let (mut open, mut closed) = (Rows::new(), Rows::new());
-    for ((connection, sku, kind), due) in doubts {
-        match due {
-            Some(due) => open.push(args![connection, sku, kind, due]),
-            None => closed.push(args![connection, sku, kind]),
-        }
-    }
+    let (put, remove) = split(doubts);
     transaction
         .execute_values(
-            "INSERT INTO doubts (connection, sku, kind, due) VALUES",
-            "ON CONFLICT (connection, sku, kind) DO UPDATE SET due = excluded.due",
-            open,
+            "WITH given (connection, epoch, sku, kind, due) AS (VALUES",
+            ") INSERT INTO doubts (connection, sku, kind, due) \
+             SELECT g.connection, g.sku, g.kind, g.due FROM given g \
+             JOIN lane_owner o ON o.connection = g.connection AND o.epoch = g.epoch WHERE TRUE \
+             ON CONFLICT (connection, sku, kind) DO UPDATE SET due = excluded.due",
+            put,
         )
         .await?;
     transaction
         .execute_values(
-            "WITH closed (connection, sku, kind) AS (VALUES",
+            "WITH closed (connection, epoch, sku, kind, due) AS (VALUES",
             ") DELETE FROM doubts WHERE EXISTS (SELECT 1 FROM closed c \
+             JOIN lane_owner o ON o.connection = c.connection AND o.epoch = c.epoch \
              WHERE c.connection = doubts.connection AND c.sku = doubts.sku \
-             AND c.kind = doubts.kind)",
-            closed,
+             AND c.kind = doubts.kind AND doubts.due <= c.due)",
+            remove,
+        )
+        .await
+        .map(drop)
+}
+
+/// Last of all: who takes the lane then finds everything else.
+async fn give_back(transaction: &mut Transaction, rows: Rows) -> Result<(), DbError> {
+    transaction
+        .execute_values(
+            "WITH given (connection, epoch) AS (VALUES",
+            ") UPDATE lane_owner SET owner = '' FROM given g \
+             WHERE lane_owner.connection = g.connection AND lane_owner.epoch = g.epoch",
+            rows,
         )
         .await
         .map(drop)

@@ -3,6 +3,7 @@
 mod group;
 mod load;
 pub(crate) mod memory;
+pub(crate) mod outside;
 mod parked;
 mod questions;
 mod receipts;
@@ -74,6 +75,12 @@ pub(crate) enum Note {
         kind: DoubtKind,
         due: Timestamp,
     },
-    /// It was looked at.
-    CloseDoubt { sku: Sku, kind: DoubtKind },
+    /// It was looked at, as it was due then: one that was moved since stays open.
+    CloseDoubt {
+        sku: Sku,
+        kind: DoubtKind,
+        due: Timestamp,
+    },
+    /// The lane ended here, and another process may take it.
+    GiveBack,
 }

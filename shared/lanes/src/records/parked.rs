@@ -4,6 +4,7 @@ use storelink_events::rpc::{Page, PageQuestion, Parked};
 use storelink_model::{ConnectionId, Sku, TenantId, Timestamp};
 use storelink_persistence::{DbError, Row, args};
 
+use super::outside;
 use super::questions::{MOST, Questions, cut};
 use crate::lane::DoubtKind;
 
@@ -68,19 +69,12 @@ impl Questions {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let (connection, sku) = (row.text("connection")?, row.text("sku")?);
-        self.db
-            .execute(
-                "INSERT INTO doubts (connection, sku, kind, due) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (connection, sku, kind) DO UPDATE SET due = excluded.due",
-                args![
-                    connection.as_str(),
-                    sku.as_str(),
-                    DoubtKind::Retry.as_str(),
-                    now.micros()
-                ],
-            )
-            .await?;
-        Ok(connection.parse().ok().zip(sku.parse().ok()))
+        let Some((connection, sku)) = connection.parse().ok().zip(sku.parse().ok()) else {
+            return Ok(None);
+        };
+        let article = std::iter::once((ConnectionId::as_str(&connection), &sku));
+        outside::open(&self.db, DoubtKind::Retry, article, now).await?;
+        Ok(Some((connection, sku)))
     }
 
     /// Parked items of which no event tells yet.

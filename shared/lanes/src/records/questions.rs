@@ -1,6 +1,7 @@
 //! What is asked of the records.
 
-use storelink_persistence::Database;
+use storelink_model::ConnectionId;
+use storelink_persistence::{Database, DbError, args};
 
 /// The most that one answer holds.
 pub(super) const MOST: u32 = 200;
@@ -14,6 +15,18 @@ pub(crate) struct Questions {
 impl Questions {
     pub(crate) fn new(db: Database, entity: &'static str) -> Self {
         Self { db, entity }
+    }
+
+    /// Which process runs a lane; none when nobody does.
+    pub(crate) async fn owner(&self, connection: &ConnectionId) -> Result<Option<String>, DbError> {
+        let row = self
+            .db
+            .fetch_optional(
+                "SELECT owner FROM lane_owner WHERE connection = $1 AND owner <> ''",
+                args![connection.as_str()],
+            )
+            .await?;
+        row.map(|row| row.text("owner")).transpose()
     }
 }
 

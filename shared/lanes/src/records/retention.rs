@@ -25,8 +25,13 @@ pub(super) async fn drop_old_attempts(db: &Database, lane: &LaneName, number: i6
 }
 
 /// Removes what waits for a connection that was deleted. Its receipts stay until they are old.
+///
+/// The lane's epoch ends first, so that nothing that is still noted of it counts; its row stays,
+/// because an epoch must never be given twice. Every replica does this when it hears of the
+/// deletion, so the last one also removes what another one began before it heard.
 pub(crate) async fn forget(db: &Database, connection: &ConnectionId) {
     for statement in [
+        "UPDATE lane_owner SET owner = '', epoch = epoch + 1, gone = TRUE WHERE connection = $1",
         "DELETE FROM parked WHERE connection = $1",
         "DELETE FROM doubts WHERE connection = $1",
         "DELETE FROM snapshots WHERE connection = $1",

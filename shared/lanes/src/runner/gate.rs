@@ -1,5 +1,6 @@
 //! The gate of a lane: a place at the store is taken *before* the values are read, so that what
-//! waits for its turn is never old, and ownership is proven immediately before each request.
+//! waits for its turn is never old, and ownership is proven immediately before each request: when it
+//! is admitted, after all waits, and once more when its first byte is about to leave.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,10 +52,6 @@ impl LaneGate {
             .take()
     }
 
-    fn check(&self) -> Result<(), Denied> {
-        let owned = self.lease.is_fresh() && !self.stop.is_cancelled();
-        if owned { Ok(()) } else { Err(Denied::NotOwner) }
-    }
 }
 
 #[async_trait]
@@ -64,8 +61,13 @@ impl RequestGate for LaneGate {
             Some(permit) => permit,
             None => self.connection.admit(purpose).await?,
         };
-        self.check()?;
-        Ok(permit)
+        let (lease, stop) = (self.lease.clone(), self.stop.clone());
+        let permit = permit.good_while(move || lease.is_fresh() && !stop.is_cancelled());
+        if permit.is_good() {
+            Ok(permit)
+        } else {
+            Err(Denied::NotOwner)
+        }
     }
 
     fn observe(&self, status: Option<u16>, elapsed: Duration) {
@@ -110,10 +112,31 @@ mod tests {
         assert_eq!(connection.0.load(Ordering::Relaxed), 2);
         gate.admit(Purpose::Write).await.unwrap();
         assert_eq!(connection.0.load(Ordering::Relaxed), 3);
+        let admitted = gate.admit(Purpose::Write).await.unwrap();
+        assert!(admitted.is_good());
         stop.cancel();
+        assert!(!admitted.is_good(), "it has not left yet");
         assert_eq!(
             gate.admit(Purpose::Write).await.unwrap_err(),
             Denied::NotOwner
         );
+    }
+
+    /// A process that is stopped after a request was admitted and goes on when its lease is over.
+    #[tokio::test]
+    async fn what_was_admitted_does_not_leave_after_the_lease() {
+        let connection = Arc::new(Counting::default());
+        let lease = Lease::new(Duration::from_millis(300));
+        let gate = LaneGate::new(connection, lease.clone(), CancellationToken::new());
+        lease.renewed(Instant::now());
+        let admitted = gate.admit(Purpose::Write).await.unwrap();
+        std::thread::sleep(Duration::from_millis(120));
+        assert!(!admitted.is_good(), "a third of the lease is over");
+        assert_eq!(
+            gate.admit(Purpose::Write).await.unwrap_err(),
+            Denied::NotOwner
+        );
+        lease.renewed(Instant::now());
+        assert!(admitted.is_good(), "still the owner: it was only slow");
     }
 }

@@ -1,12 +1,13 @@
 //! One lane as the parts of the engine share it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use storelink_events::internal::ListingShard;
-use storelink_model::{ConnectionId, TenantId, Timestamp};
+use storelink_model::{ConnectionId, Sku, TenantId, Timestamp};
 use storelink_service::LinkedConnection;
 use tokio::sync::Notify;
 
+use super::listings::PlacedShard;
 use super::state::LaneState;
 use crate::kind::LaneKind;
 use crate::lane::{DoubtKind, Effect, Lane, ListedArticle, PackedIds, Pause, Remembered};
@@ -45,6 +46,8 @@ impl<K: LaneKind> LaneHandle<K> {
                 sources,
                 writes_paused,
                 owned: None,
+                listens: false,
+                shards: HashMap::new(),
                 access: None,
                 attempts: 0,
                 covered: 0,
@@ -57,25 +60,32 @@ impl<K: LaneKind> LaneHandle<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to own the lane with what SQL says of it, and looks at every article once.
-    pub(crate) fn start(
-        self: &Arc<Self>,
-        epoch: i64,
-        loaded: Loaded<K::Wanted>,
-        recheck_after: time::Duration,
-    ) -> (Arc<LaneName>, Vec<Note>) {
-        let now = Timestamp::now();
-        let name = Arc::new(LaneName {
+    /// Forgets what an earlier epoch knew, before SQL is read: from now on the doubts that others
+    /// open are heard.
+    pub(crate) fn prepare(self: &Arc<Self>, epoch: i64) -> Arc<LaneName> {
+        // One that panicked did not end.
+        self.end();
+        let mut state = self.state();
+        state.lane.restart();
+        state.listens = true;
+        Arc::new(LaneName {
             connection: self.connection.clone(),
             tenant: self.tenant.clone(),
             epoch,
-        });
+        })
+    }
+
+    /// Begins to own the lane with what SQL says of it, and looks at every article once.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        name: &Arc<LaneName>,
+        loaded: Loaded<K::Wanted>,
+        recheck_after: time::Duration,
+    ) -> Vec<Note> {
+        let now = Timestamp::now();
         let mut notes = Vec::new();
-        // One that panicked did not end.
-        self.end();
         let sources = {
             let mut state = self.state();
-            state.lane.restart();
             for (sku, confirmed) in loaded.memory.confirmed {
                 state.lane.remember(Remembered {
                     sku: self.levels.sku_id(&sku),
@@ -119,7 +129,7 @@ impl<K: LaneKind> LaneHandle<K> {
         };
         self.subscribe(&sources);
         self.state().lane.all_changed(now);
-        (name, notes)
+        notes
     }
 
     /// Ends owning the lane. The listings stay.
@@ -128,7 +138,21 @@ impl<K: LaneKind> LaneHandle<K> {
         self.levels.unsubscribe(&listener);
         let mut state = self.state();
         state.owned = None;
+        state.listens = false;
         state.access = None;
+    }
+
+    /// Takes over a doubt that somebody else committed, when the lane runs here or is about to.
+    pub(super) fn doubted(&self, sku: &Sku, kind: DoubtKind, due: Timestamp) {
+        {
+            let mut state = self.state();
+            if !state.listens {
+                return;
+            }
+            state.lane.doubt(self.levels.sku_id(sku), kind, due);
+        }
+        // It may rest without a time to wake at.
+        self.wake.notify_one();
     }
 
     /// Takes over a changed record or a changed pause of the tenant.
@@ -163,8 +187,9 @@ impl<K: LaneKind> LaneHandle<K> {
         self.wake.notify_one();
     }
 
-    /// Takes over a shard of the listings.
-    pub(crate) fn list(&self, shard: &ListingShard) -> Option<(Arc<LaneName>, Vec<Note>)> {
+    /// Takes over a shard of the listings, unless a later one is in hand.
+    pub(super) fn list(&self, placed: &PlacedShard) -> Option<(Arc<LaneName>, Vec<Note>)> {
+        let shard = &placed.shard;
         let adapter = self.state().linked.adapter.clone();
         let articles = shard
             .listings
@@ -179,6 +204,11 @@ impl<K: LaneKind> LaneHandle<K> {
         let now = Timestamp::now();
         let (owned, effects) = {
             let mut state = self.state();
+            let known = state.shards.get(&shard.shard);
+            if known.is_some_and(|known| *known >= placed.place) {
+                return None;
+            }
+            state.shards.insert(shard.shard, placed.place);
             let effects = state
                 .lane
                 .replace_shard(shard.shard, shard.shards, articles, now);
@@ -215,9 +245,10 @@ impl<K: LaneKind> LaneHandle<K> {
                     kind,
                     due,
                 },
-                Effect::CloseDoubt { sku, kind } => Note::CloseDoubt {
+                Effect::CloseDoubt { sku, kind, due } => Note::CloseDoubt {
                     sku: self.levels.sku(sku)?,
                     kind,
+                    due,
                 },
             })
         };

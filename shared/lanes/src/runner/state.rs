@@ -1,5 +1,6 @@
 //! What changes while a lane runs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use storelink_adapter_api::StoreAccess;
@@ -8,6 +9,7 @@ use storelink_service::LinkedConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::LaneGate;
+use super::listings::ShardPlace;
 use crate::kind::{LaneKind, WantedResult};
 use crate::lane::{Attention, Desired, Lane, Pause};
 use crate::levels::{CellReader, SkuId, TenantLevels};
@@ -23,6 +25,11 @@ pub(crate) struct LaneState<K: LaneKind> {
     pub(crate) writes_paused: bool,
     /// None while no process of ours runs it.
     pub(crate) owned: Option<Arc<LaneName>>,
+    /// Whether doubts that others open are heard: from before the memory is read, so that none
+    /// falls between.
+    pub(crate) listens: bool,
+    /// Where each shard of the listings stood that was taken over.
+    pub(crate) shards: HashMap<u16, ShardPlace>,
     pub(crate) access: Option<OpenAccess>,
     /// Of the current epoch.
     pub(crate) attempts: i64,

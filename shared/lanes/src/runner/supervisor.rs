@@ -5,19 +5,19 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use storelink_adapter_api::ValueKind;
-use storelink_events::internal::ListingShard;
 use storelink_model::ConnectionId;
 use storelink_persistence::{Database, DbError};
 use storelink_service::{Connections, LinkedConnection};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::handle::LaneHandle;
-use super::listings::EarlyShards;
+use super::listings::{EarlyShards, PlacedShard};
 use super::task::{self, Shared};
 use crate::kind::LaneKind;
 use crate::levels::Levels;
-use crate::ownership::Ownership;
+use crate::ownership::{Ownership, Place};
 use crate::records::forget;
 
 /// How long requests under way get when the process is asked to end.
@@ -31,6 +31,7 @@ struct Inner<K: LaneKind> {
     early: EarlyShards,
     levels: Levels<K>,
     shared: Arc<Shared>,
+    doubted: Notify,
 }
 
 /// The lanes, as long as they are there.
@@ -59,6 +60,7 @@ impl<K: LaneKind> Lanes<K> {
             early,
             levels,
             shared,
+            doubted: Notify::new(),
         }))
     }
 
@@ -85,12 +87,22 @@ impl<K: LaneKind> Lanes<K> {
         WeakLanes(Arc::downgrade(&self.0))
     }
 
+    /// Whether this process runs the lane: it knows it and may send for it.
+    pub(crate) fn runs(&self, handle: &LaneHandle<K>) -> bool {
+        self.0.shared.lease.is_fresh() && handle.state().owned.is_some()
+    }
+
+    /// Told when a doubt was committed that no lane opened itself.
+    pub(crate) fn doubted(&self) -> &Notify {
+        &self.0.doubted
+    }
+
     pub(super) fn early(&self) -> &EarlyShards {
         &self.0.early
     }
 
     /// Hands a shard to its lane.
-    pub(super) async fn list(&self, handle: &LaneHandle<K>, shard: &ListingShard) {
+    pub(super) async fn list(&self, handle: &LaneHandle<K>, shard: &PlacedShard) {
         if let Some((name, notes)) = handle.list(shard) {
             self.0.shared.records.note(&name, notes).await;
         }
@@ -162,29 +174,36 @@ fn is_written<K: LaneKind>(linked: &LinkedConnection) -> bool {
 /// A lane that runs here.
 struct Running {
     epoch: i64,
+    /// Cancelled when it is to end: it gives its row back itself, after what it noted.
     stop: CancellationToken,
     task: tokio::task::Id,
 }
 
 /// The lanes that run here and their tasks.
-#[derive(Default)]
 struct Tasks {
     running: HashMap<ConnectionId, Running>,
     set: JoinSet<()>,
+    /// As the last look at the other processes showed it; nothing is taken before the first one.
+    place: Option<Place>,
 }
 
-/// Runs lanes until cancelled, then lets the requests under way end and gives the lanes back.
+/// Runs lanes until cancelled, then lets the requests under way end and gives the lanes back. What
+/// is left to give back when all records are written is for the caller.
 pub(crate) async fn supervise<K: LaneKind>(
     lanes: Lanes<K>,
     connections: Connections,
     db: Database,
-    mut ownership: Ownership,
+    ownership: &mut Ownership,
     shutdown: CancellationToken,
 ) {
     let mut changes = connections.subscribe();
     let mut ticks = tokio::time::interval(ownership.renewal_interval());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut tasks = Tasks::default();
+    let mut tasks = Tasks {
+        running: HashMap::new(),
+        set: JoinSet::new(),
+        place: None,
+    };
     loop {
         let renewal_is_due = tokio::select! {
             biased;
@@ -195,21 +214,20 @@ pub(crate) async fn supervise<K: LaneKind>(
         for gone in lanes.follow(&connections).await {
             forget(&db, &gone).await;
         }
-        let tended = tasks
-            .tend(&lanes, &db, &mut ownership, renewal_is_due)
-            .await;
+        let tended = tasks.tend(&lanes, &db, ownership, renewal_is_due).await;
         if let Err(error) = tended {
             tracing::warn!(%error, "lanes could not be renewed or taken");
         }
     }
-    tasks.end().await;
-    if let Err(error) = ownership.release().await {
-        tracing::warn!(%error, "lanes were not given back; others wait for the lease to end");
+    if let Err(error) = ownership.leave().await {
+        tracing::warn!(%error, "others count this process for one lease more");
     }
+    tasks.end().await;
 }
 
 impl Tasks {
-    /// Renews what this process owns, ends what it lost, and starts what it can take.
+    /// Renews what this process owns, ends what it lost or has too much of, and starts what it can
+    /// take.
     async fn tend<K: LaneKind>(
         &mut self,
         lanes: &Lanes<K>,
@@ -220,15 +238,24 @@ impl Tasks {
         self.collect_ended();
         if renewal_is_due {
             self.renew(lanes, ownership).await?;
+            self.place = Some(ownership.place().await?);
         }
-        let missing = lanes
+        let Some(place) = self.place else {
+            return Ok(());
+        };
+        let all: HashSet<ConnectionId> = lanes
             .all()
             .into_iter()
-            .map(|handle| handle.connection.clone());
-        let missing = missing
+            .map(|handle| handle.connection.clone())
+            .collect();
+        let share = place.share(all.len());
+        self.hand_over(share);
+        let missing = all
+            .into_iter()
             .filter(|id| !self.running.contains_key(id))
             .collect();
-        let taken = ownership.take(&missing).await?;
+        let room = share.saturating_sub(self.staying());
+        let taken = ownership.take(&missing, room, place).await?;
         let any_taken = !taken.is_empty();
         for (connection, epoch) in taken {
             let Some(handle) = lanes.get(&connection) else {
@@ -247,6 +274,25 @@ impl Tasks {
         Ok(())
     }
 
+    /// Lanes that are not about to end.
+    fn staying(&self) -> usize {
+        let lanes = self.running.values();
+        lanes.filter(|lane| !lane.stop.is_cancelled()).count()
+    }
+
+    /// Ends what is above the share, each lane after its request under way.
+    fn hand_over(&mut self, share: usize) {
+        let surplus = self.staying().saturating_sub(share);
+        let staying = self
+            .running
+            .iter()
+            .filter(|(_, lane)| !lane.stop.is_cancelled());
+        for (connection, lane) in staying.take(surplus) {
+            tracing::info!(%connection, "a lane is handed over to another replica");
+            lane.stop.cancel();
+        }
+    }
+
     /// Ends what others own now before the lease counts as renewed: a process that was frozen must
     /// not send for what it lost, however soon it renews the rest.
     async fn renew<K: LaneKind>(
@@ -256,7 +302,9 @@ impl Tasks {
     ) -> Result<(), DbError> {
         let renewal = ownership.renew().await?;
         self.running.retain(|connection, lane| {
-            let owned = renewal.owned.get(connection) == Some(&lane.epoch);
+            // One that ends gives its row back before its task is collected.
+            let ends = lane.stop.is_cancelled();
+            let owned = ends || renewal.owned.get(connection) == Some(&lane.epoch);
             let keep = owned && lanes.get(connection).is_some();
             if !keep {
                 tracing::info!(%connection, "a lane ends here");
@@ -265,11 +313,16 @@ impl Tasks {
             keep
         });
         ownership.lease().renewed(renewal.begun);
-        Ok(())
+        let unused: Vec<(ConnectionId, i64)> = renewal
+            .owned
+            .into_iter()
+            .filter(|(connection, _)| !self.running.contains_key(connection))
+            .collect();
+        ownership.give_back(&unused).await
     }
 
-    /// A task that ended without being asked to panicked in its store's adapter: its lane is taken
-    /// again, with a new epoch, at the next look.
+    /// A task that ended without being asked to panicked in its store's adapter: its row is given
+    /// back at the next renewal, and its lane taken again, with a new epoch.
     fn collect_ended(&mut self) {
         while let Some(ended) = self.set.try_join_next_with_id() {
             let task = match ended {

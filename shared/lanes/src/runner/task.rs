@@ -15,7 +15,7 @@ use super::step::Step;
 use crate::kind::LaneKind;
 use crate::metrics::LaneMetrics;
 use crate::ownership::Lease;
-use crate::records::{LaneName, Loaded, Records, load};
+use crate::records::{LaneName, Loaded, Note, Records, load};
 
 /// Pause of a lane whose process could not renew its ownership in time.
 const UNTIL_RENEWED: Duration = Duration::from_millis(200);
@@ -43,7 +43,8 @@ impl Shared {
     }
 }
 
-/// Runs a lane in an epoch until `stop` is cancelled; a request under way ends first.
+/// Runs a lane in an epoch until `stop` is cancelled; a request under way ends first. Then the lane
+/// is given back, behind everything that was noted of it.
 pub(super) async fn run<K: LaneKind>(
     handle: Arc<LaneHandle<K>>,
     epoch: i64,
@@ -52,23 +53,33 @@ pub(super) async fn run<K: LaneKind>(
     stop: CancellationToken,
 ) {
     let _alone = handle.run.lock().await;
-    let Some(loaded) = load_memory(&handle, &db, &shared, &stop).await else {
-        return;
-    };
-    let (name, notes) = handle.start(epoch, loaded, shared.recheck_after);
-    shared.records.note(&name, notes).await;
-    shared.state_changed(&handle.connection);
-    while !stop.is_cancelled() {
-        let now = Timestamp::now();
-        let (step, effects) = handle.next_step(&shared.lease, &stop, now);
-        shared.records.note(&name, handle.notes(effects, now)).await;
-        match step {
-            Step::Rest(until) => rest(&handle, until, &stop).await,
-            // Boxed: a resting lane, and most lanes rest, should not carry a request's state.
-            Step::Write(open) => Box::pin(write(&handle, &name, &shared, open, &stop)).await,
-        }
+    let name = handle.prepare(epoch);
+    if let Some(loaded) = load_memory(&handle, &db, &shared, &stop).await {
+        let notes = handle.start(&name, loaded, shared.recheck_after);
+        shared.records.note(&name, notes).await;
+        shared.state_changed(&handle.connection);
+        work(&handle, &name, &shared, &stop).await;
     }
     handle.end();
+    shared.records.note(&name, vec![Note::GiveBack]).await;
+}
+
+async fn work<K: LaneKind>(
+    handle: &Arc<LaneHandle<K>>,
+    name: &Arc<LaneName>,
+    shared: &Arc<Shared>,
+    stop: &CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let now = Timestamp::now();
+        let (step, effects) = handle.next_step(&shared.lease, stop, now);
+        shared.records.note(name, handle.notes(effects, now)).await;
+        match step {
+            Step::Rest(until) => rest(handle, until, stop).await,
+            // Boxed: a resting lane, and most lanes rest, should not carry a request's state.
+            Step::Write(open) => Box::pin(write(handle, name, shared, open, stop)).await,
+        }
+    }
 }
 
 async fn load_memory<K: LaneKind>(

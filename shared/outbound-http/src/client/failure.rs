@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::address::LookupFailure;
 use crate::error::TransportError;
+use crate::send_check::Withdrawn;
 use crate::tls;
 
 /// How far the exchange had come.
@@ -25,6 +26,9 @@ pub(super) fn classify(
         return ours.clone();
     }
     let host = host.to_owned();
+    if find::<Withdrawn>(error).is_some() {
+        return TransportError::Withdrawn { host };
+    }
     if error.is_connect() {
         return while_connecting(error, host);
     }

@@ -8,6 +8,7 @@
 mod exchange;
 mod failures;
 mod guard;
+mod send_check;
 mod server;
 mod tls;
 mod tracing_span;

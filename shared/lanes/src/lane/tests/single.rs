@@ -202,7 +202,8 @@ fn an_unknown_outcome_is_written_at_once_and_once_more_when_nothing_can_come_lat
         bench.effects,
         [Effect::CloseDoubt {
             sku: 1,
-            kind: DoubtKind::LateEffect
+            kind: DoubtKind::LateEffect,
+            due: at(180)
         }]
     );
     assert_eq!(bench.lane.view(1).unwrap().recheck, None);
@@ -266,7 +267,8 @@ fn a_person_can_have_a_parked_item_tried_again() {
         bench.effects[0],
         Effect::CloseDoubt {
             sku: 1,
-            kind: DoubtKind::Retry
+            kind: DoubtKind::Retry,
+            due: at(3)
         }
     );
     assert!(matches!(bench.effects[1], Effect::Park { .. }));
@@ -423,7 +425,8 @@ fn a_boundary_is_looked_at_once_and_leaves_nothing_behind() {
         bench.effects,
         [Effect::CloseDoubt {
             sku: 1,
-            kind: DoubtKind::Boundary
+            kind: DoubtKind::Boundary,
+            due: at(10)
         }]
     );
     assert_eq!(values(&bench.take(100).unwrap()), [4]);
@@ -438,7 +441,8 @@ fn a_doubt_about_an_article_that_is_gone_is_closed() {
         bench.effects,
         [Effect::CloseDoubt {
             sku: 2,
-            kind: DoubtKind::LateEffect
+            kind: DoubtKind::LateEffect,
+            due: at(10)
         }]
     );
 }

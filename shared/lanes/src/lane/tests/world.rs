@@ -261,8 +261,8 @@ impl World {
                 Effect::OpenDoubt { sku, kind, due } => {
                     self.doubts.insert((sku, kind), due);
                 }
-                Effect::CloseDoubt { sku, kind } => {
-                    self.doubts.remove(&(sku, kind));
+                Effect::CloseDoubt { sku, kind, due } => {
+                    self.doubts.retain(|key, open| *key != (sku, kind) || *open > due);
                 }
                 Effect::Park { .. } | Effect::Unpark { .. } => {}
             }

@@ -1,0 +1,93 @@
+//! Doubts that do not come from the lane itself: an order of the store, a person who wants another
+//! try. Whoever hears of one commits it; the owner of the lane finds it by its number.
+//!
+//! The number is drawn inside the transaction and its row held until the commit, so numbers become
+//! visible in their order: who has seen one has seen all below it.
+
+use storelink_model::{ConnectionId, Sku, Timestamp};
+use storelink_persistence::{Arg, Database, DbError, args};
+
+use crate::lane::DoubtKind;
+
+/// A doubt as somebody else committed it.
+pub(crate) struct Doubt {
+    pub(crate) connection: ConnectionId,
+    pub(crate) sku: Sku,
+    pub(crate) kind: DoubtKind,
+    pub(crate) due: Timestamp,
+    pub(crate) number: i64,
+}
+
+/// Commits doubts of one kind, all due at the same time. Those of connections without a lane are
+/// left out: a lane that was never taken has everything still to write, and one whose connection was
+/// deleted has nothing.
+///
+/// A doubt that stands already becomes due later in any case, whatever the clocks of two processes
+/// say: so its time tells the owner whether it was moved since.
+pub(crate) async fn open(
+    db: &Database,
+    kind: DoubtKind,
+    articles: impl Iterator<Item = (&str, &Sku)>,
+    due: Timestamp,
+) -> Result<(), DbError> {
+    let rows: Vec<Vec<Arg>> = articles
+        .map(|(connection, sku)| args![connection, sku.as_str(), kind.as_str(), due.micros()])
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = db.begin().await?;
+    transaction
+        .execute(
+            "UPDATE counters SET value = value + 1 WHERE name = 'doubts'",
+            args![],
+        )
+        .await?;
+    transaction
+        .execute_values(
+            "WITH given (connection, sku, kind, due) AS (VALUES",
+            ") INSERT INTO doubts (connection, sku, kind, due, number) \
+             SELECT g.connection, g.sku, g.kind, g.due, c.value FROM given g \
+             JOIN lane_owner o ON o.connection = g.connection AND NOT o.gone \
+             JOIN counters c ON c.name = 'doubts' WHERE TRUE \
+             ON CONFLICT (connection, sku, kind) DO UPDATE SET number = excluded.number, \
+             due = CASE WHEN excluded.due > doubts.due THEN excluded.due ELSE doubts.due + 1 END",
+            rows,
+        )
+        .await?;
+    transaction.commit().await
+}
+
+/// The number drawn last.
+pub(crate) async fn last_number(db: &Database) -> Result<i64, DbError> {
+    db.fetch_one("SELECT value FROM counters WHERE name = 'doubts'", args![])
+        .await?
+        .int("value")
+}
+
+/// What was committed behind a number, in the order of the numbers.
+pub(crate) async fn since(db: &Database, number: i64) -> Result<Vec<Doubt>, DbError> {
+    let rows = db
+        .fetch_all(
+            "SELECT connection, sku, kind, due, number FROM doubts \
+             WHERE number > 0 AND number > $1 ORDER BY number",
+            args![number],
+        )
+        .await?;
+    let mut doubts = Vec::with_capacity(rows.len());
+    for row in rows {
+        let connection = row.text("connection")?.parse().ok();
+        let sku = row.text("sku")?.parse().ok();
+        let kind = DoubtKind::from_text(&row.text("kind")?);
+        let due = Timestamp::from_micros(row.int("due")?);
+        let number = row.int("number")?;
+        doubts.extend(connection.zip(sku).zip(kind).map(|((connection, sku), kind)| Doubt {
+            connection,
+            sku,
+            kind,
+            due,
+            number,
+        }));
+    }
+    Ok(doubts)
+}
