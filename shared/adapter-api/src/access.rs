@@ -249,7 +249,11 @@ impl StoreAccess {
             // The store has seen nothing of it.
             let denied = Denied::NotOwner;
             let class = ErrorClass::Transient;
-            return Err(AdapterError::new(class, "gate.not_owner", denied.to_string()));
+            return Err(AdapterError::new(
+                class,
+                "gate.not_owner",
+                denied.to_string(),
+            ));
         }
         self.gate.observe(
             answer

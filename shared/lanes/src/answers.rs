@@ -82,7 +82,10 @@ impl<K: LaneKind> Answers<K> {
     }
 
     async fn lane(&self, question: ConnectionQuestion) -> Result<LaneStatus, Fault> {
-        match self.elsewhere(&question.connection, LANE, &question).await? {
+        match self
+            .elsewhere(&question.connection, LANE, &question)
+            .await?
+        {
             Some(answer) => Ok(answer),
             None => self.lane_here(question).await,
         }

@@ -8,6 +8,8 @@ mod parked;
 mod questions;
 mod receipts;
 mod retention;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::sync::Arc;

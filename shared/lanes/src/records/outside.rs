@@ -81,13 +81,18 @@ pub(crate) async fn since(db: &Database, number: i64) -> Result<Vec<Doubt>, DbEr
         let kind = DoubtKind::from_text(&row.text("kind")?);
         let due = Timestamp::from_micros(row.int("due")?);
         let number = row.int("number")?;
-        doubts.extend(connection.zip(sku).zip(kind).map(|((connection, sku), kind)| Doubt {
-            connection,
-            sku,
-            kind,
-            due,
-            number,
-        }));
+        doubts.extend(
+            connection
+                .zip(sku)
+                .zip(kind)
+                .map(|((connection, sku), kind)| Doubt {
+                    connection,
+                    sku,
+                    kind,
+                    due,
+                    number,
+                }),
+        );
     }
     Ok(doubts)
 }

@@ -51,7 +51,6 @@ impl LaneGate {
             .unwrap_or_else(PoisonError::into_inner)
             .take()
     }
-
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! A platform in memory that can do wrong what stores do wrong.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,14 @@ pub(crate) struct Shop {
     pub(crate) most_open: usize,
     /// When each request arrived.
     pub(crate) arrivals: Vec<Instant>,
+    /// Which process sent each request, counted from 0 as they were launched.
+    pub(crate) senders: Vec<usize>,
+    /// How long it takes from a request's admission to its first byte.
+    pub(crate) connects: Duration,
+    /// Requests on their way there.
+    pub(crate) connecting: usize,
+    /// Requests that were admitted and did not leave.
+    pub(crate) withdrawn: usize,
 }
 
 /// All stores of the platform. Clones share them.
@@ -51,6 +60,9 @@ pub(crate) struct Shop {
 pub(crate) struct Platform {
     descriptor: Arc<Descriptor>,
     shops: Arc<Mutex<HashMap<ConnectionId, Shop>>>,
+    processes: Arc<AtomicUsize>,
+    /// By which process this one is used.
+    process: usize,
 }
 
 impl Platform {
@@ -65,7 +77,18 @@ impl Platform {
         Ok(Self {
             descriptor,
             shops: Arc::default(),
+            processes: Arc::default(),
+            process: usize::MAX,
         })
+    }
+
+    /// The platform as a process uses it that is launched now.
+    pub(crate) fn for_next_process(&self) -> Self {
+        let process = self.processes.fetch_add(1, Ordering::Relaxed);
+        Self {
+            process,
+            ..self.clone()
+        }
     }
 
     pub(crate) fn shop<T>(&self, connection: &ConnectionId, ask: impl FnOnce(&mut Shop) -> T) -> T {
@@ -82,13 +105,19 @@ impl Platform {
         items: Vec<(String, String)>,
     ) -> Result<Vec<ItemOutcome>, AdapterError> {
         let gated = access.gate.admit(Purpose::Write).await;
-        let _permit = gated.map_err(|denied| {
-            AdapterError::new(ErrorClass::Transient, "gate.not_owner", denied.to_string())
-        })?;
+        let denied =
+            |text: String| AdapterError::new(ErrorClass::Transient, "gate.not_owner", text);
+        let permit = gated.map_err(|reason| denied(reason.to_string()))?;
         let id = access.connection.clone();
+        self.connect(&id).await;
+        if !permit.is_good() {
+            self.shop(&id, |shop| shop.withdrawn += 1);
+            return Err(denied("withdrawn".to_owned()));
+        }
         let (takes, behaviour) = self.shop(&id, |shop| {
             shop.requests.push(items.clone());
             shop.arrivals.push(Instant::now());
+            shop.senders.push(self.process);
             shop.open += 1;
             shop.most_open = shop.most_open.max(shop.open);
             (shop.takes, shop.next.pop_front())
@@ -97,6 +126,17 @@ impl Platform {
         let answer = self.answer(&id, items, behaviour).await;
         self.shop(&id, |shop| shop.open -= 1);
         answer
+    }
+
+    async fn connect(&self, id: &ConnectionId) {
+        let connects = self.shop(id, |shop| {
+            shop.connecting += 1;
+            shop.connects
+        });
+        if !connects.is_zero() {
+            tokio::time::sleep(connects).await;
+        }
+        self.shop(id, |shop| shop.connecting -= 1);
     }
 
     async fn answer(

@@ -35,6 +35,8 @@ use crate::platform::Platform;
 
 /// Longer than the broker waits before it gives a message of an ended process to another one (30 s).
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Threads of a publisher.
+const WORKERS: usize = 2;
 const QUESTION: Duration = Duration::from_secs(5);
 
 pub(crate) struct World {
@@ -74,6 +76,15 @@ impl Publisher {
         ended
             .context("the publisher did not end")??
             .map_err(anyhow::Error::msg)
+    }
+
+    /// Stops all of it as SIGSTOP would, for so long: no task of it runs, no timer fires.
+    pub(crate) fn freeze(&self, duration: Duration) -> anyhow::Result<()> {
+        let runtime = self.runtime.as_ref().context("it was ended already")?;
+        for _ in 0..WORKERS {
+            runtime.spawn(async move { std::thread::sleep(duration) });
+        }
+        Ok(())
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -131,7 +142,7 @@ impl World {
     /// Starts a publisher without waiting.
     pub(crate) fn launch<K: LaneKind>(&self) -> anyhow::Result<Publisher> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(WORKERS)
             .enable_all()
             .build()?;
         let shutdown = CancellationToken::new();
@@ -139,7 +150,7 @@ impl World {
         let starting = readiness.check("test");
         let (end, ended) = tokio::sync::oneshot::channel();
         let (settings, vault) = (Arc::new(self.settings.clone()), self.vault.clone());
-        let (url, platform) = (self.broker.url(), self.platform.clone());
+        let (url, platform) = (self.broker.url(), self.platform.for_next_process());
         let (its_shutdown, its_readiness) = (shutdown.clone(), readiness.clone());
         runtime.spawn(async move {
             let work = async {

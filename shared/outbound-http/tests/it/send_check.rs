@@ -66,7 +66,10 @@ async fn a_connection_that_is_kept_is_no_way_around_the_check() {
     let server = Server::start(Behaviour::AnswerAndKeep(answer("200 OK", "", b"{}"))).await;
     let allowed = Arc::new(AtomicBool::new(true));
     let client = client();
-    client.send(write(server.url("/a"), &allowed)).await.unwrap();
+    client
+        .send(write(server.url("/a"), &allowed))
+        .await
+        .unwrap();
     allowed.store(false, Ordering::SeqCst);
     let error = client
         .send(write(server.url("/b"), &allowed))

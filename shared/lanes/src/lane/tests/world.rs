@@ -262,7 +262,8 @@ impl World {
                     self.doubts.insert((sku, kind), due);
                 }
                 Effect::CloseDoubt { sku, kind, due } => {
-                    self.doubts.retain(|key, open| *key != (sku, kind) || *open > due);
+                    self.doubts
+                        .retain(|key, open| *key != (sku, kind) || *open > due);
                 }
                 Effect::Park { .. } | Effect::Unpark { .. } => {}
             }
