@@ -104,7 +104,8 @@ start() {
   fi
   as_server "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C --no-sync \
     </dev/null >"$directory/initdb.log" 2>&1 || fail "initdb failed: $(tail -n 3 "$directory/initdb.log")"
-  # Nothing here outlives a power cut, so nothing waits for the disk.
+  # Nothing here outlives a power cut, so nothing waits for the disk. What was committed outlives
+  # `halt` all the same: tests build on that.
   as_server tee -a "$data/postgresql.conf" >/dev/null <<CONFIG
 listen_addresses = ''
 unix_socket_directories = '$directory'
@@ -112,7 +113,7 @@ max_connections = 300
 shared_buffers = 64MB
 fsync = off
 full_page_writes = off
-synchronous_commit = off
+synchronous_commit = on
 CONFIG
   control start || fail "the server did not start: $(tail -n 3 "$directory/server.log" 2>/dev/null)"
   echo "postgres://postgres@localhost/postgres?host=$directory"

@@ -65,6 +65,10 @@ pub trait StoreAdapter: Send + Sync + 'static {
 
     /// Writes stock values of one group, at most [`Limits::stock_batch`] of them. On success there is
     /// one outcome per item, in their order.
+    ///
+    /// An adapter that needs several requests for them and is denied a later one, because the lane
+    /// ends, has had an effect: it gives the outcomes that it knows and `Unknown` for the others, or
+    /// an error with an unknown outcome.
     async fn write_stock(
         &self,
         access: &StoreAccess,

@@ -3,24 +3,24 @@
 use storelink_model::ConnectionId;
 use storelink_persistence::{Database, args};
 
-use super::LaneName;
-
 /// Receipts kept per connection beyond those that a start needs.
 const RECEIPTS: i64 = 500;
 
-/// Removes attempts that a snapshot covers and that are too old to be of interest. A failure only
-/// leaves them until the next snapshot.
-pub(super) async fn drop_old_attempts(db: &Database, lane: &LaneName, number: i64) {
+/// Removes attempts that the stored snapshot covers and that are too old to be of interest: the one
+/// that was just noted may have been refused, because its epoch is over. A failure only leaves them
+/// until the next snapshot.
+pub(super) async fn drop_old_attempts(db: &Database, connection: &ConnectionId) {
     let dropped = db
         .execute(
-            "DELETE FROM attempts WHERE connection = $1 AND (epoch, number) <= ($2, $3) \
+            "DELETE FROM attempts WHERE connection = $1 \
+             AND (epoch, number) <= (SELECT epoch, number FROM snapshots WHERE connection = $1) \
              AND (epoch, number) < (SELECT epoch, number FROM attempts WHERE connection = $1 \
-             ORDER BY epoch DESC, number DESC LIMIT 1 OFFSET $4)",
-            args![lane.connection.as_str(), lane.epoch, number, RECEIPTS],
+             ORDER BY epoch DESC, number DESC LIMIT 1 OFFSET $2)",
+            args![connection.as_str(), RECEIPTS],
         )
         .await;
     if let Err(error) = dropped {
-        tracing::warn!(%error, connection = %lane.connection, "old receipts stay for now");
+        tracing::warn!(%error, %connection, "old receipts stay for now");
     }
 }
 

@@ -8,6 +8,7 @@ use storelink_test_support::database::TestDatabase;
 
 use super::group::Group;
 use super::memory::letter;
+use super::retention::drop_old_attempts;
 use super::{Attempt, LaneName, Note, forget, outside};
 use crate::MIGRATOR;
 use crate::lane::DoubtKind;
@@ -276,6 +277,26 @@ async fn a_deleted_connection_leaves_nothing_to_wait_for(place: TestDatabase) {
     );
 }
 
+async fn attempts_go_only_when_the_stored_snapshot_covers_them(place: TestDatabase) {
+    let world = World::on(place).await;
+    let attempts: Vec<_> = (1..=510).map(|number| world.attempt(2, number)).collect();
+    let group = Group::new(attempts.iter(), &[]);
+    assert_eq!(group.commit(&world.db).await.unwrap().len(), 510);
+    let left = async || {
+        drop_old_attempts(&world.db, &world.connection).await;
+        let sql = "SELECT COUNT(*) AS left_over FROM attempts";
+        let row = world.db.fetch_one(sql, args![]).await.unwrap();
+        row.int("left_over").unwrap()
+    };
+    // Refused: with its attempts gone, an older snapshot would speak for what the store shows.
+    world.note(1, vec![snapshot(510)]).await;
+    assert_eq!(left().await, 510);
+    world.note(2, vec![snapshot(4)]).await;
+    assert_eq!(left().await, 506, "what it covers, beyond the newest 501");
+    world.note(2, vec![snapshot(510)]).await;
+    assert_eq!(left().await, 501);
+}
+
 macro_rules! on_both {
     ($($test:ident: $sqlite:ident, $postgres:ident;)+) => { $(
         #[tokio::test]
@@ -300,4 +321,7 @@ on_both! {
     a_deleted_connection_leaves_nothing_to_wait_for:
         a_deleted_connection_leaves_nothing_to_wait_for_on_sqlite,
         a_deleted_connection_leaves_nothing_to_wait_for_on_postgres;
+    attempts_go_only_when_the_stored_snapshot_covers_them:
+        attempts_go_only_when_the_stored_snapshot_covers_them_on_sqlite,
+        attempts_go_only_when_the_stored_snapshot_covers_them_on_postgres;
 }

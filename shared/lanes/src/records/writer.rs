@@ -185,8 +185,8 @@ impl Writer {
             .iter()
             .any(|(_, note)| matches!(note, Note::Park { .. }));
         for (lane, note) in self.kept.drain(..) {
-            if let Note::Snapshot { number, .. } = note {
-                super::retention::drop_old_attempts(&self.db, &lane, number).await;
+            if let Note::Snapshot { .. } = note {
+                super::retention::drop_old_attempts(&self.db, &lane.connection).await;
             }
         }
         if parked {

@@ -224,7 +224,7 @@ fn failed<K: LaneKind>(
     );
     let effects = {
         let mut state = handle.state();
-        if error.code.starts_with("gate.") {
+        if error.code.starts_with("gate.") && !error.outcome_unknown {
             // Nothing was sent, and the store is not to blame.
             state.lane.give_back(batch);
             state.pause.failed_here(error.code, &error.text, now);
