@@ -5,12 +5,14 @@ use std::sync::Arc;
 use storelink_bus::Bus;
 use storelink_bus::rpc::{Call, Endpoint, Fault};
 use storelink_events::rpc::{
-    ConnectionQuestion, ErpValue, LANE, LaneStatus, PARKED, Page, PageQuestion, Parked, RECEIPTS,
-    RETRY_PARKED, Receipt, Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
+    ConnectionQuestion, DRIFT, DriftQuestion, DriftReports, ErpValue, LANE, LaneStatus, PARKED, Page,
+    PageQuestion, Parked, RECEIPTS, RECONCILE, RETRY_PARKED, Receipt, Reconcile, ReconcileAnswer,
+    Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
 use storelink_model::Timestamp;
 use storelink_persistence::DbError;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +27,8 @@ pub(crate) struct Answers<K: LaneKind> {
     pub(crate) lanes: Lanes<K>,
     pub(crate) levels: Levels<K>,
     pub(crate) questions: Arc<Questions>,
+    /// Told when a reconciliation was asked for.
+    pub(crate) reconcile: Arc<Notify>,
 }
 
 impl<K: LaneKind> Answers<K> {
@@ -54,6 +58,8 @@ impl<K: LaneKind> Answers<K> {
         serve!(RECEIPTS, PageQuestion, receipts);
         serve!(PARKED, PageQuestion, parked);
         serve!(RETRY_PARKED, RetryParked, retry_parked);
+        serve!(RECONCILE, Reconcile, reconcile);
+        serve!(DRIFT, DriftQuestion, drift);
     }
 
     async fn sku(&self, question: SkuQuestion) -> Result<SkuAnswer, Fault> {
@@ -125,11 +131,26 @@ impl<K: LaneKind> Answers<K> {
         Ok(Retried { found: true })
     }
 
+    async fn reconcile(&self, question: Reconcile) -> Result<ReconcileAnswer, Fault> {
+        // Another replica may own the lane: whoever does finds what is asked for here.
+        let handle = self.lane_of(&question.connection)?;
+        if handle.tenant != question.tenant {
+            return Err(unknown());
+        }
+        let asked = self.questions.ask_reconciliation(&question, Timestamp::now());
+        let accepted = asked.await.map_err(fault)?;
+        self.reconcile.notify_one();
+        Ok(ReconcileAnswer { accepted })
+    }
+
+    async fn drift(&self, question: DriftQuestion) -> Result<DriftReports, Fault> {
+        self.questions.drift_reports(&question).await.map_err(fault)
+    }
+
     fn lane_of(
         &self,
         connection: &storelink_model::ConnectionId,
     ) -> Result<Arc<LaneHandle<K>>, Fault> {
-        let unknown = || Fault::new("connection.unknown", "no store with this id is linked");
         self.lanes.get(connection).ok_or_else(unknown)
     }
 }
@@ -188,9 +209,17 @@ fn why_dirty<W>(
             None => "lane.waiting: it waits for its turn".to_owned(),
         });
     }
+    if view.drifted {
+        let text = "lane.drift: the store shows another value than it confirmed";
+        return Some(text.to_owned());
+    }
     view.recheck.map(|due| {
         format!("lane.recheck: an earlier request may still take effect; written again at {due}")
     })
+}
+
+fn unknown() -> Fault {
+    Fault::new("connection.unknown", "no store with this id is linked")
 }
 
 fn fault(error: DbError) -> Fault {

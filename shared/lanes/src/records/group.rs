@@ -19,6 +19,7 @@ pub(super) struct Group {
     snapshots: BTreeMap<String, Vec<Arg>>,
     parked: BTreeMap<(String, String), Option<Vec<Arg>>>,
     doubts: BTreeMap<(String, String, &'static str), Option<i64>>,
+    reconciled: Rows,
 }
 
 impl Group {
@@ -109,6 +110,15 @@ impl Group {
                 let key = (connection, sku.as_str().to_owned(), kind.as_str());
                 self.doubts.insert(key, None);
             }
+            Note::Reconciled {
+                run,
+                finished,
+                drift,
+            } => {
+                let (finished, epoch) = (finished.micros(), lane.epoch);
+                self.reconciled
+                    .push(args![run.as_str(), finished, drift.as_str(), epoch]);
+            }
         }
     }
 
@@ -145,6 +155,7 @@ impl Group {
         write_snapshots(&mut transaction, self.snapshots).await?;
         write_parked(&mut transaction, self.parked).await?;
         write_doubts(&mut transaction, self.doubts).await?;
+        super::drift::finish(&mut transaction, self.reconciled).await?;
         transaction.commit().await?;
         Ok(taken)
     }

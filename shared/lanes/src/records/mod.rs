@@ -1,5 +1,6 @@
 //! What is made lasting, and how it comes back.
 
+pub(crate) mod drift;
 mod group;
 mod load;
 pub(crate) mod memory;
@@ -76,4 +77,11 @@ pub(crate) enum Note {
     },
     /// It was looked at.
     CloseDoubt { sku: Sku, kind: DoubtKind },
+    /// A reconciliation is over. What it found before stands in earlier notes.
+    Reconciled {
+        run: String,
+        finished: Timestamp,
+        /// As JSON.
+        drift: String,
+    },
 }

@@ -3,6 +3,9 @@
 mod gate;
 mod handle;
 mod listings;
+mod read_gate;
+mod reconcile;
+mod reconciler;
 mod send;
 mod span;
 mod state;
@@ -12,6 +15,7 @@ mod task;
 
 pub(crate) use handle::LaneHandle;
 pub(crate) use listings::follow_listings;
+pub(crate) use reconciler::Reconciler;
 pub(crate) use step::closed_reason;
 pub(crate) use supervisor::{Lanes, supervise};
 pub(crate) use task::Shared;
