@@ -5,9 +5,9 @@ use std::sync::Arc;
 use storelink_bus::Bus;
 use storelink_bus::rpc::{Call, Endpoint, Fault};
 use storelink_events::rpc::{
-    ConnectionQuestion, DRIFT, DriftQuestion, DriftReports, ErpValue, LANE, LaneStatus, PARKED, Page,
-    PageQuestion, Parked, RECEIPTS, RECONCILE, RETRY_PARKED, Receipt, Reconcile, ReconcileAnswer,
-    Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
+    ConnectionQuestion, DRIFT, DriftQuestion, DriftReports, ErpValue, LANE, LaneStatus, PARKED,
+    Page, PageQuestion, Parked, RECEIPTS, RECONCILE, RETRY_PARKED, Receipt, Reconcile,
+    ReconcileAnswer, Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
 use storelink_model::Timestamp;
@@ -137,7 +137,9 @@ impl<K: LaneKind> Answers<K> {
         if handle.tenant != question.tenant {
             return Err(unknown());
         }
-        let asked = self.questions.ask_reconciliation(&question, Timestamp::now());
+        let asked = self
+            .questions
+            .ask_reconciliation(&question, Timestamp::now());
         let accepted = asked.await.map_err(fault)?;
         self.reconcile.notify_one();
         Ok(ReconcileAnswer { accepted })

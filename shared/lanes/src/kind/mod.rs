@@ -12,8 +12,8 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storelink_adapter_api::{
-    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, StoreAccess, StoreAdapter, StoreIds,
-    ValueKind,
+    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, StoreAccess, StoreAdapter,
+    StoreIds, ValueKind,
 };
 use storelink_bus::streams::ConsumerSpec;
 use storelink_events::connection::ConnectionSettings;

@@ -4,8 +4,8 @@ mod entry;
 
 use serde::{Deserialize, Serialize};
 use storelink_adapter_api::{
-    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, PriceWrite, SalePrice, StoreAccess,
-    StoreAdapter, StoreIds, ValueKind,
+    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, PriceWrite, SalePrice,
+    StoreAccess, StoreAdapter, StoreIds, ValueKind,
 };
 use storelink_bus::streams::{PRICE_INTAKE, names};
 use storelink_events::connection::{ConnectionSettings, PriceFormat};

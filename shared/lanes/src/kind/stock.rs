@@ -1,8 +1,8 @@
 //! Stock: the sum over a connection's warehouses, less its reserve, never below zero.
 
 use storelink_adapter_api::{
-    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, StockWrite, StoreAccess, StoreAdapter,
-    StoreIds, ValueKind,
+    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, StockWrite, StoreAccess,
+    StoreAdapter, StoreIds, ValueKind,
 };
 use storelink_bus::streams::{STOCK_INTAKE, STOCK_ORDERS, names};
 use storelink_events::connection::ConnectionSettings;

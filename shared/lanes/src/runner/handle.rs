@@ -60,7 +60,10 @@ impl<K: LaneKind> LaneHandle<K> {
     /// Whether this process still runs the lane in this epoch.
     pub(super) fn is_owned_as(&self, name: &Arc<LaneName>) -> bool {
         let state = self.state();
-        state.owned.as_ref().is_some_and(|owned| Arc::ptr_eq(owned, name))
+        state
+            .owned
+            .as_ref()
+            .is_some_and(|owned| Arc::ptr_eq(owned, name))
     }
 
     /// Begins to own the lane with what SQL says of it, and looks at every article once.

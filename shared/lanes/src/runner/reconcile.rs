@@ -169,7 +169,9 @@ impl<K: LaneKind> Reconciliation<K> {
             .extend(unreadable.map(|product| product.external_id.clone()));
         tally.drift.unreadable = count(tally.unreadable.len());
         let articles = page.products.iter().flat_map(|product| &product.articles);
-        let known: Vec<_> = articles.map(|article| (self.known(article), article)).collect();
+        let known: Vec<_> = articles
+            .map(|article| (self.known(article), article))
+            .collect();
 
         let now = Timestamp::now();
         let mut effects = Vec::new();
@@ -222,7 +224,9 @@ impl<K: LaneKind> Reconciliation<K> {
                 };
                 let finding = lane.compare(sku, &reading, now, &mut effects);
                 tally.learnt |= finding == Finding::FoundRight;
-                tally.drift.add::<K>(finding, article, shown, &wanted, writes);
+                tally
+                    .drift
+                    .add::<K>(finding, article, shown, &wanted, writes);
             }
         });
         let corrected = tally.drift.corrected - before;

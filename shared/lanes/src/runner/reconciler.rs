@@ -210,7 +210,9 @@ async fn end(shared: &Shared, name: &Arc<LaneName>, run: String, found: Drift) {
         "a reconciliation is over"
     );
     let failed = found.error_code.is_some();
-    shared.metrics.reconciled(if failed { "failed" } else { "done" });
+    shared
+        .metrics
+        .reconciled(if failed { "failed" } else { "done" });
     let note = Note::Reconciled {
         run,
         finished: Timestamp::now(),
