@@ -19,6 +19,15 @@ async fn an_edit_by_hand_is_found_and_put_right_by_a_reconciliation() {
         &skus[0],
         skus.iter().find(|sku| sku.starts_with("VAR")).unwrap(),
     );
+    for link in &arena.links {
+        for entity in ["stock", "prices"] {
+            read_now(&arena.api, &link.connection, entity)
+                .await
+                .unwrap();
+            let report = newest(&arena, link, entity).await;
+            assert_eq!(counts(&report), [SKUS as u64, 0, 0, 0, 0], "{report}");
+        }
+    }
     let (store, stores) = (&link.plan.name, arena.stores.client());
     stores.set_stock(store, simple, 7).await.unwrap();
     stores.set_stock(store, variation, 8).await.unwrap();

@@ -47,6 +47,8 @@ struct Tally {
     drift: Drift,
     /// Articles that a page showed; a walk may show one twice.
     seen: HashSet<SkuId>,
+    /// Places of the store of which the catalogue does not know.
+    unknown: HashSet<PackedIds>,
     /// Products of which nothing is known, also not that an article is missing.
     unreadable: HashSet<String>,
     /// Articles that the lane did not know to be right.
@@ -194,7 +196,7 @@ impl<K: LaneKind> Reconciliation<K> {
                 let ids = PackedIds::pack(&article.ids);
                 let listed = sku.filter(|sku| lane.standing(*sku, &ids) != Some(Finding::Unlisted));
                 let Some(sku) = listed else {
-                    tally.drift.unknown += 1;
+                    tally.unknown.insert(ids);
                     continue;
                 };
                 if !tally.seen.insert(sku) {
@@ -229,6 +231,7 @@ impl<K: LaneKind> Reconciliation<K> {
                     .add::<K>(finding, article, shown, &wanted, writes);
             }
         });
+        tally.drift.unknown = count(tally.unknown.len());
         let corrected = tally.drift.corrected - before;
         self.shared.metrics.corrected(corrected);
         Some(effects)

@@ -162,13 +162,13 @@ fn id_of(ids: &StoreIds) -> String {
     }
 }
 
-/// A page of what a shop shows, by id.
+/// A page of what a shop shows, by id. Like real ones it repeats the last article of the one before.
 fn page(shop: &Shop, after: Option<&str>) -> ProductPage {
-    let size = if shop.page == 0 { 100 } else { shop.page };
+    let size = if shop.page == 0 { 100 } else { shop.page } + usize::from(after.is_some());
     let rest = shop
         .shown
         .iter()
-        .filter(|(id, _)| after.is_none_or(|after| id.as_str() > after));
+        .filter(|(id, _)| after.is_none_or(|after| id.as_str() >= after));
     let shown: Vec<_> = rest.take(size + 1).collect();
     let products = shown.iter().take(size).map(|(id, value)| ProductReading {
         external_id: (*id).clone(),

@@ -240,6 +240,7 @@ async fn deleted_and_double_articles_are_counted_and_left_alone() -> anyhow::Res
     let (store, publisher, skus) = synchronised(&world, 5).await?;
     let before = world.requests(&store.id);
     world.platform.shop(&store.id, |shop| {
+        shop.page = 2;
         shop.shown.remove(&format!("id-{}", skus[0]));
         shop.shown
             .insert(format!("copy-{}", skus[1]), "9".to_owned());
@@ -484,6 +485,36 @@ async fn a_reconciliation_of_a_process_that_died_is_made_by_the_next_one() -> an
     ensure!(found.error_code.is_none() && found.pages == 3, "{found:?}");
     let right: Vec<_> = skus.iter().map(|sku| (sku.as_str(), "5")).collect();
     world.shows(&store.id, &right).await?;
+    publisher.stop().await
+}
+
+#[tokio::test]
+async fn drift_that_could_not_be_written_yet_outlives_the_process() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let (store, publisher, skus) = synchronised(&world, 3).await?;
+    let before = world.requests(&store.id);
+    world.pause_writes(true, 1).await?;
+    eventually("the pause is known", PATIENCE, async || {
+        let stopped = world.status::<Stock>(&store.id).await?.stopped;
+        ensure!(stopped.is_some_and(|stopped| stopped.code == "lane.writes_paused"));
+        Ok(())
+    })
+    .await?;
+    world.edit(&store.id, &skus[1], "40");
+    let found = world.reconcile::<Stock>(&store.id, "run_1").await?;
+    ensure!(
+        found.observed && found.differing == 1 && found.corrected == 0,
+        "{found:?}"
+    );
+    let answer = world.sku::<Stock>(&store.id, &skus[1]).await?;
+    ensure!(answer.dirty, "{answer:?}");
+    publisher.stop().await?;
+    let publisher = world.start::<Stock>().await?;
+    world.pause_writes(false, 2).await?;
+    world.quiet_with(&store.id, &skus[1], "5").await?;
+    world.quiet::<Stock>(&store.id).await?;
+    let exactly = [(format!("id-{}", skus[1]), "5".to_owned())];
+    ensure!(world.written(&store.id, before) == exactly);
     publisher.stop().await
 }
 
