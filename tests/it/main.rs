@@ -13,6 +13,7 @@ mod endings;
 mod events;
 mod otlp;
 mod pauses;
+mod reconciliation;
 mod sales;
 mod secrets;
 mod traces;

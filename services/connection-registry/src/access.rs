@@ -104,6 +104,8 @@ pub(crate) const TABLE: &[Rule] = &[
         OPERATE,
     ),
     ("GET", "/v1/connections/{id}/runs", READ),
+    ("POST", "/v1/connections/{id}/reconcile", OPERATE),
+    ("GET", "/v1/connections/{id}/drift", READ),
     ("GET", "/v1/connections/{id}/skus/{sku}", READ),
     ("GET", "/v1/connections/{id}/status", READ),
     ("GET", "/v1/parked", READ),

@@ -16,6 +16,7 @@ mod places;
 pub mod problem;
 mod publication;
 mod questions;
+mod reconciliations;
 mod registry;
 mod reports;
 mod runs;

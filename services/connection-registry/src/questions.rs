@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use storelink_bus::rpc::RpcError;
 use storelink_events::internal::Listing;
 use storelink_events::rpc::{
-    self, CatalogStatus, ConnectionQuestion, LaneStatus, OrderSummary, OrdersQuestion, Page,
-    PageQuestion, Parked, Receipt, Retried, RetryParked, SkuAnswer, SkuQuestion,
+    self, CatalogStatus, ConnectionQuestion, DriftQuestion, DriftReports, LaneStatus, OrderSummary,
+    OrdersQuestion, Page, PageQuestion, Parked, Receipt, Reconcile, ReconcileAnswer, Retried,
+    RetryParked, SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
 use storelink_model::{ConnectionId, TenantId};
@@ -101,6 +102,22 @@ impl Registry {
             id: id.to_owned(),
         };
         self.ask(service, rpc::RETRY_PARKED, &question).await
+    }
+
+    pub(crate) async fn ask_reconcile(
+        &self,
+        service: &str,
+        question: &Reconcile,
+    ) -> Result<ReconcileAnswer, RpcError> {
+        self.ask(service, rpc::RECONCILE, question).await
+    }
+
+    pub(crate) async fn ask_drift(
+        &self,
+        service: &str,
+        question: &DriftQuestion,
+    ) -> Result<DriftReports, RpcError> {
+        self.ask(service, rpc::DRIFT, question).await
     }
 
     async fn ask<Q: Serialize, A: DeserializeOwned>(

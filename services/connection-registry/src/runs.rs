@@ -1,4 +1,4 @@
-//! Runs: poll jobs from the wish to the report.
+//! Runs: poll jobs and reconciliations from the wish to the report.
 
 use storelink_events::internal::RunReport;
 use storelink_model::{ConnectionId, Platform, TenantId, Timestamp};
@@ -161,7 +161,7 @@ pub(crate) async fn remove_pending(database: &Database, run: &Run) -> Result<()>
     transaction.commit().await
 }
 
-/// Runs that were decided before an instant and whose jobs may not have reached the broker.
+/// Poll jobs that were decided before an instant and that may not have reached the broker.
 pub(crate) async fn pending_since(
     database: &Database,
     before: Timestamp,
@@ -169,8 +169,23 @@ pub(crate) async fn pending_since(
 ) -> Result<Vec<Run>> {
     database
         .fetch_all(
-            "SELECT * FROM runs WHERE state = 'pending' AND created < $1 ORDER BY created LIMIT $2",
+            "SELECT * FROM runs WHERE state = 'pending' AND created < $1
+                AND entity NOT IN ('stock', 'prices')
+             ORDER BY created LIMIT $2",
             args![before.micros(), limit],
+        )
+        .await?
+        .iter()
+        .map(Run::from_row)
+        .collect()
+}
+
+/// Runs of one entity that were not handed over yet.
+pub(crate) async fn pending_of(database: &Database, entity: &str, limit: i64) -> Result<Vec<Run>> {
+    database
+        .fetch_all(
+            "SELECT * FROM runs WHERE state = 'pending' AND entity = $1 ORDER BY created LIMIT $2",
+            args![entity, limit],
         )
         .await?
         .iter()

@@ -7,6 +7,7 @@ use time::Duration;
 
 use crate::connections::Connection;
 use crate::runs::Run;
+use crate::schedules;
 
 /// A change waits this long before the connection counts as delayed.
 const DELAYED_AFTER: Duration = Duration::minutes(5);
@@ -110,7 +111,9 @@ fn store_unavailable(facts: &Facts<'_>) -> Option<Derived> {
         .filter_map(|lane| lane.stopped.as_ref())
         .map(|stopped| (stopped.code.clone(), stopped.text.clone()))
         .next();
-    let (code, text) = lane.or_else(|| failed_runs(facts).next().map(cause))?;
+    // A reconciliation that failed in the night says nothing of the writes that succeed since.
+    let run = || failed_runs(facts).find(|run| schedules::publisher(&run.entity).is_none());
+    let (code, text) = lane.or_else(|| run().map(cause))?;
     Some(Derived::because(
         ConnectionState::StoreUnavailable,
         code,

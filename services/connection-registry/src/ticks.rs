@@ -1,4 +1,4 @@
-//! The clock of all schedules: publishes the poll jobs that are due.
+//! The clock of all schedules: publishes the poll jobs that are due, and notes the reconciliations.
 //!
 //! Every replica ticks. Whoever moves `next_run` by compare-and-set notes the run in the same
 //! transaction and publishes its job; the queue refuses a second job of the same entity. A run that
@@ -30,11 +30,11 @@ const PATIENCE: time::Duration = time::Duration::seconds(20);
 /// What became of a job on its way to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dispatch {
-    /// It waits in the queue.
+    /// It waits in the queue, or at the publisher.
     Queued,
-    /// A job of the same entity waits or is in work.
+    /// A run of the same entity waits or is in work.
     Taken,
-    /// The broker did not answer; the sweep tries again.
+    /// Nobody answered; the sweep tries again.
     Later,
 }
 
@@ -67,7 +67,9 @@ impl Registry {
         for schedule in schedules::store::due(&self.database, now, BATCH).await? {
             if let Some(run) = self.begin(&schedule, now).await? {
                 begun += 1;
-                if self.dispatch(&run).await? == Dispatch::Later {
+                // A publisher that does not answer must not hold the clock up.
+                let handed_over_later = self.publisher_of(&run).is_some();
+                if !handed_over_later && self.dispatch(&run).await? == Dispatch::Later {
                     // Without a broker the others stay due: no use to note them all.
                     break;
                 }
@@ -85,15 +87,13 @@ impl Registry {
             .adapters
             .get(&connection.platform)
             .map(|adapter| adapter.descriptor());
-        let next = descriptor
-            .filter(|descriptor| schedules::is_polled(descriptor, &schedule.entity))
-            .map(|_| {
-                let seed = format!("{} {}", schedule.connection, schedule.entity);
-                let planned = schedule.next_run.unwrap_or(now);
-                schedule
-                    .rhythm
-                    .next_on_grid(planned, now, &schedule.time_zone, &seed)
-            });
+        let next = descriptor.map(|_| {
+            let seed = format!("{} {}", schedule.connection, schedule.entity);
+            let planned = schedule.next_run.unwrap_or(now);
+            schedule
+                .rhythm
+                .next_on_grid(planned, now, &schedule.time_zone, &seed)
+        });
         let run = Run::pending(&connection, &schedule.entity, "schedule", false);
 
         let mut transaction = self.database.begin().await?;
@@ -107,30 +107,39 @@ impl Registry {
         Ok(next.map(|_| run))
     }
 
-    /// Hands the job of a noted run to the broker and notes what became of it.
+    /// Hands a noted run over, to the queue of poll jobs or to the publisher that compares, and notes
+    /// what became of it.
     ///
     /// # Errors
     /// When the database does not answer; the sweep repeats it.
     pub(crate) async fn dispatch(&self, run: &Run) -> Result<Dispatch, DbError> {
+        let handed = match self.publisher_of(run) {
+            Some(service) => self.ask_for_reconciliation(service, run).await,
+            None => self.hand_to_queue(run).await,
+        };
+        match handed {
+            Dispatch::Queued => runs::mark_queued(&self.database, run).await?,
+            Dispatch::Taken => {
+                runs::remove_pending(&self.database, run).await?;
+                schedules::store::count_skipped(&self.database, &run.connection, &run.entity)
+                    .await?;
+            }
+            Dispatch::Later => {}
+        }
+        Ok(handed)
+    }
+
+    async fn hand_to_queue(&self, run: &Run) -> Dispatch {
         let span = tracing::info_span!(
             "poll_job.publish", otel.kind = "producer", tenant = %run.tenant,
             connection = %run.connection, entity = %run.entity, run = %run.id,
         );
-        let published = self.publish_job(run).instrument(span).await;
-        match published {
-            Ok(()) => {
-                runs::mark_queued(&self.database, run).await?;
-                Ok(Dispatch::Queued)
-            }
-            Err(PublishError::SubjectTaken { .. }) => {
-                runs::remove_pending(&self.database, run).await?;
-                schedules::store::count_skipped(&self.database, &run.connection, &run.entity)
-                    .await?;
-                Ok(Dispatch::Taken)
-            }
+        match self.publish_job(run).instrument(span).await {
+            Ok(()) => Dispatch::Queued,
+            Err(PublishError::SubjectTaken { .. }) => Dispatch::Taken,
             Err(error) => {
                 tracing::warn!(%error, code = error.code(), run = %run.id, "a poll job waits");
-                Ok(Dispatch::Later)
+                Dispatch::Later
             }
         }
     }
@@ -157,11 +166,7 @@ impl Registry {
         let pending = runs::pending_since(&self.database, before, BATCH).await?;
         let mut published = 0;
         for run in pending {
-            let connection = store::any(&self.database, &run.connection).await?;
-            let wanted = connection.is_some_and(|connection| {
-                connection.deleted.is_none() && connection.is_active() && !connection.is_paused()
-            });
-            if !wanted {
+            if !self.is_still_wanted(&run).await? {
                 runs::remove_pending(&self.database, &run).await?;
                 continue;
             }
@@ -172,5 +177,13 @@ impl Registry {
             }
         }
         Ok(published)
+    }
+
+    /// Whether a run that was noted earlier may be handed over now.
+    pub(crate) async fn is_still_wanted(&self, run: &Run) -> Result<bool, DbError> {
+        let connection = store::any(&self.database, &run.connection).await?;
+        Ok(connection.is_some_and(|connection| {
+            connection.deleted.is_none() && connection.is_active() && !connection.is_paused()
+        }))
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use storelink_model::Platform;
+use storelink_model::{Amount, Platform};
 
 use crate::{
     AdapterError, CapabilityProfile, Descriptor, Diagnosis, ItemOutcome, OrderPage, OrderReading,
@@ -33,6 +33,13 @@ pub trait StoreAdapter: Send + Sync + 'static {
     /// How much a store with this profile takes at once.
     fn limits(&self, profile: &CapabilityProfile) -> Limits;
 
+    /// The price that the store shows once this one is written: rounded to the digits that it keeps.
+    /// Keeps every digit unless the platform says otherwise.
+    fn kept_price(&self, profile: &CapabilityProfile, price: Amount) -> Amount {
+        let _ = profile;
+        price
+    }
+
     /// Which request a write of this article belongs into.
     fn write_group(&self, kind: ValueKind, ids: &StoreIds) -> WriteGroup;
 
@@ -55,7 +62,9 @@ pub trait StoreAdapter: Send + Sync + 'static {
         external_id: &str,
     ) -> Result<Option<OrderReading>, AdapterError>;
 
-    /// Reads one page of the products of a window. `position` is none for the first page.
+    /// Reads one page of the products of a window. `position` is none for the first page. The values
+    /// that the articles show are those of a time after the call: a reconciliation compares them with
+    /// what was confirmed before it.
     async fn read_products(
         &self,
         access: &StoreAccess,

@@ -7,6 +7,8 @@ use storelink_adapter_api::{
     StoreAccess, StoreAdapter, StoreIds, ValueKind, WriteGroup,
 };
 
+use storelink_model::Amount;
+
 use crate::rows::Target;
 use crate::{orders, products, verify, writes};
 
@@ -55,6 +57,10 @@ impl StoreAdapter for WooCommerce {
             price_batch: BATCH,
             concurrency: CONCURRENCY,
         }
+    }
+
+    fn kept_price(&self, profile: &CapabilityProfile, price: Amount) -> Amount {
+        writes::in_store_digits(price, profile)
     }
 
     fn write_group(&self, kind: ValueKind, ids: &StoreIds) -> WriteGroup {

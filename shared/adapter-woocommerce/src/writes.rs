@@ -149,7 +149,8 @@ fn price_row(item: &PriceWrite, profile: &CapabilityProfile, now: Timestamp) -> 
     Ok(Value::Object(row))
 }
 
-fn in_store_digits(price: Amount, profile: &CapabilityProfile) -> Amount {
+/// As many digits as the store keeps of a price.
+pub(crate) fn in_store_digits(price: Amount, profile: &CapabilityProfile) -> Amount {
     let currency_digits = || {
         profile
             .currency

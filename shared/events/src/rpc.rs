@@ -25,6 +25,11 @@ pub const LISTING: &str = "listing";
 pub const CATALOG: &str = "catalog";
 /// Tell connection-registry how a run ended: `internal::RunReport` to `()`.
 pub const RUN: &str = "run";
+/// Ask a publisher to compare a store with what it should show: [`Reconcile`] to
+/// [`ReconcileAnswer`].
+pub const RECONCILE: &str = "reconcile";
+/// Ask a publisher what its last comparisons found: [`DriftQuestion`] to [`DriftReports`].
+pub const DRIFT: &str = "drift";
 
 /// About a whole connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,4 +273,106 @@ pub struct BlockedCounts {
     pub stock_off: u64,
     /// The store does not offer them.
     pub inactive: u64,
+}
+
+/// Compare a store with what it should show, page by page, and put the differences right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconcile {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which store.
+    pub connection: ConnectionId,
+    /// The run that the registry noted for it. Asking twice for one run has the effect of asking once.
+    pub run: String,
+}
+
+/// Whether a reconciliation will be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcileAnswer {
+    /// False when another one of this store waits or is in work.
+    pub accepted: bool,
+}
+
+/// Which reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftQuestion {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of which store.
+    pub connection: ConnectionId,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// The last reconciliations of a store, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftReports {
+    /// Those that are kept.
+    pub items: Vec<DriftReport>,
+}
+
+/// The most differences that a [`DriftReport`] shows; its counts are exact.
+pub const DRIFT_SAMPLES: usize = 100;
+
+/// What a reconciliation found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftReport {
+    /// The run that it belongs to.
+    pub run: String,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// When it began; none while it waits.
+    pub started: Option<Timestamp>,
+    /// When it ended; none before.
+    pub finished: Option<Timestamp>,
+    /// What was found; nothing before it ended.
+    #[serde(flatten)]
+    pub drift: Drift,
+}
+
+/// What a comparison of a whole store found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Drift {
+    /// Nothing was to be written, so the differences are only reported.
+    pub observed: bool,
+    /// Pages read.
+    pub pages: u64,
+    /// Articles whose value was compared with the wanted one.
+    pub compared: u64,
+    /// Those of them that showed another value.
+    pub differing: u64,
+    /// Those of them that show stock and should show none.
+    pub to_zero: u64,
+    /// Those of them that are written again.
+    pub corrected: u64,
+    /// Articles that were not compared, because a write or a doubt is open or a person must act.
+    pub waiting: u64,
+    /// Articles for which nothing is to be written: blocked, or without a value of the ERP.
+    pub unpublished: u64,
+    /// Articles that the store shows and the catalogue does not know in this place.
+    pub unknown: u64,
+    /// Articles that are written and that the store did not show.
+    pub missing: u64,
+    /// Products that could not be understood.
+    pub unreadable: u64,
+    /// The first differences, at most [`DRIFT_SAMPLES`].
+    pub sample: Vec<Difference>,
+    /// Stable code of the error that ended it early.
+    pub error_code: Option<String>,
+    /// The error in words.
+    pub error_text: Option<String>,
+    /// Whether a person must act.
+    pub needs_attention: bool,
+}
+
+/// An article that does not show what it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Which.
+    pub sku: Sku,
+    /// What the store showed.
+    pub shown: String,
+    /// What it should show.
+    pub wanted: String,
 }

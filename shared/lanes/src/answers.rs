@@ -9,12 +9,14 @@ use serde::de::DeserializeOwned;
 use storelink_bus::Bus;
 use storelink_bus::rpc::{Call, Endpoint, Fault, RpcError};
 use storelink_events::rpc::{
-    ConnectionQuestion, ErpValue, LANE, LaneStatus, PARKED, Page, PageQuestion, Parked, RECEIPTS,
-    RETRY_PARKED, Receipt, Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
+    ConnectionQuestion, DRIFT, DriftQuestion, DriftReports, ErpValue, LANE, LaneStatus, PARKED,
+    Page, PageQuestion, Parked, RECEIPTS, RECONCILE, RETRY_PARKED, Receipt, Reconcile,
+    ReconcileAnswer, Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_persistence::DbError;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +37,8 @@ pub(crate) struct Answers<K: LaneKind> {
     pub(crate) lanes: Lanes<K>,
     pub(crate) levels: Levels<K>,
     pub(crate) questions: Arc<Questions>,
+    /// Told when a reconciliation was asked for.
+    pub(crate) reconcile: Arc<Notify>,
 }
 
 impl<K: LaneKind> Answers<K> {
@@ -72,6 +76,8 @@ impl<K: LaneKind> Answers<K> {
             RetryParked,
             retry_parked
         );
+        serve!(subject::rpc(service, RECONCILE), Reconcile, reconcile);
+        serve!(subject::rpc(service, DRIFT), DriftQuestion, drift);
     }
 
     async fn sku(&self, question: SkuQuestion) -> Result<SkuAnswer, Fault> {
@@ -194,8 +200,28 @@ impl<K: LaneKind> Answers<K> {
         Ok(Retried { found })
     }
 
-    fn lane_of(&self, connection: &ConnectionId) -> Result<Arc<LaneHandle<K>>, Fault> {
-        let unknown = || Fault::new("connection.unknown", "no store with this id is linked");
+    async fn reconcile(&self, question: Reconcile) -> Result<ReconcileAnswer, Fault> {
+        // Another replica may own the lane: whoever does finds what is asked for here.
+        let handle = self.lane_of(&question.connection)?;
+        if handle.tenant != question.tenant {
+            return Err(unknown());
+        }
+        let asked = self
+            .questions
+            .ask_reconciliation(&question, Timestamp::now());
+        let accepted = asked.await.map_err(fault)?;
+        self.reconcile.notify_one();
+        Ok(ReconcileAnswer { accepted })
+    }
+
+    async fn drift(&self, question: DriftQuestion) -> Result<DriftReports, Fault> {
+        self.questions.drift_reports(&question).await.map_err(fault)
+    }
+
+    fn lane_of(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Arc<LaneHandle<K>>, Fault> {
         self.lanes.get(connection).ok_or_else(unknown)
     }
 }
@@ -254,6 +280,10 @@ fn why_dirty<W>(
             None => "lane.waiting: it waits for its turn".to_owned(),
         });
     }
+    if view.drifted {
+        let text = "lane.drift: the store shows another value than it confirmed";
+        return Some(text.to_owned());
+    }
     view.recheck.map(|due| {
         format!("lane.recheck: an earlier request may still take effect; written again at {due}")
     })
@@ -262,6 +292,10 @@ fn why_dirty<W>(
 fn not_running() -> Fault {
     let text = "no process runs the lane of this store at the moment; one takes it soon";
     Fault::new("lane.not_running", text)
+}
+
+fn unknown() -> Fault {
+    Fault::new("connection.unknown", "no store with this id is linked")
 }
 
 fn fault(error: DbError) -> Fault {

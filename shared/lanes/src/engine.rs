@@ -6,7 +6,7 @@ use std::time::Duration;
 use storelink_bus::WorkLoopError;
 use storelink_persistence::{Database, Migrator};
 use storelink_service::{Connections, ServiceContext, StartError};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +19,7 @@ use crate::metrics::LaneMetrics;
 use crate::orders::Orders;
 use crate::ownership::Ownership;
 use crate::records::{Questions, Records};
-use crate::runner::{Lanes, OutsideDoubts, Shared, follow_listings, supervise};
+use crate::runner::{Lanes, OutsideDoubts, Reconciler, Shared, follow_listings, supervise};
 
 /// The schema of a publisher's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -173,14 +173,24 @@ impl<K: LaneKind> Engine<K> {
             self.states,
             shutdown.clone(),
         ));
+        let reconcile = Arc::new(Notify::new());
         let answers = Answers {
             bus: bus.clone(),
             replica: self.ownership.owner().to_owned(),
             lanes: self.lanes.clone(),
             levels: self.levels,
             questions,
+            reconcile: reconcile.clone(),
         };
         answers.serve(&shutdown, &mut background);
+        let reconciler = Reconciler {
+            lanes: self.lanes.clone(),
+            db: self.db.clone(),
+            bus: bus.clone(),
+            shared: self.shared.clone(),
+            asked: reconcile,
+        };
+        background.spawn(reconciler.run(shutdown.clone()));
 
         let metrics = self.shared.metrics.clone();
         metrics.observe_lanes(&self.lanes);

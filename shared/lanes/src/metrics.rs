@@ -23,6 +23,8 @@ pub(crate) struct LaneMetrics {
     arrived: Counter,
     stored: Counter,
     rejected: Counter,
+    reconciliations: Counter,
+    corrections: Counter,
 }
 
 impl LaneMetrics {
@@ -46,6 +48,14 @@ impl LaneMetrics {
             arrived: metrics.counter("intake_values", "Values of ERP events that were read."),
             stored: metrics.counter("intake_stored", "Values that replaced an older one."),
             rejected: metrics.counter("intake_rejected", "Parts of ERP events that were refused."),
+            reconciliations: metrics.counter(
+                "reconcile_runs",
+                "Comparisons of whole stores, by how they ended.",
+            ),
+            corrections: metrics.counter(
+                "reconcile_corrections",
+                "Values that a store showed otherwise than it confirmed, and that are written again.",
+            ),
         }
     }
 
@@ -95,6 +105,17 @@ impl LaneMetrics {
     pub(crate) fn superseded(&self, changes: u64) {
         if changes > 0 {
             self.superseded.add(changes, &[("entity", self.entity)]);
+        }
+    }
+
+    pub(crate) fn reconciled(&self, outcome: &'static str) {
+        let labels = [("entity", self.entity), ("outcome", outcome)];
+        self.reconciliations.add(1, &labels);
+    }
+
+    pub(crate) fn corrected(&self, values: u64) {
+        if values > 0 {
+            self.corrections.add(values, &[("entity", self.entity)]);
         }
     }
 

@@ -156,9 +156,8 @@ pub(crate) async fn activate(
     if !before.is_active() {
         state_watch::settle(&mut transaction, &after).await?;
         // What was due while it was a draft is not made up for.
-        let descriptor = registry.adapter_of(&after)?.descriptor();
         for schedule in &schedules {
-            let next = schedule.next_after(descriptor, Timestamp::now());
+            let next = schedule.next_after(Timestamp::now());
             schedules::store::set_next(&mut transaction, schedule, next).await?;
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 mod audit;
 pub(crate) mod caller;
 mod connections;
+mod drift;
 mod event_schema;
 mod events;
 mod extract;
@@ -62,6 +63,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(schedules::read, schedules::set))
         .routes(routes!(schedules::run_now))
         .routes(routes!(runs::list))
+        .routes(routes!(drift::reconcile))
+        .routes(routes!(drift::list))
         .routes(routes!(skus::read))
         .routes(routes!(status::read))
         .routes(routes!(parked::list))

@@ -45,7 +45,8 @@ pub(crate) struct ScheduleView {
     times: Option<Vec<TimeOfDay>>,
     /// The zone of the times.
     time_zone: String,
-    /// Whether it runs at all. What is not polled is written as soon as it changes in the ERP.
+    /// Whether it is read on its schedule. What is not polled is written as soon as it changes in the
+    /// ERP; its runs compare what the store shows with that, and write the differences.
     polled: bool,
     /// The shortest interval that may be chosen.
     shortest_seconds: u64,
@@ -125,7 +126,7 @@ pub(crate) async fn list(
             view(
                 schedule,
                 entity,
-                schedules::is_polled(descriptor, &entity.entity),
+                !schedules::is_reconciled(descriptor, &entity.entity),
             )
         })
         .collect();
@@ -151,7 +152,8 @@ pub(crate) async fn read(
 /// Set a schedule
 ///
 /// Switching on begins no run at once: the first one comes after the interval or at the next time.
-/// For stock and prices of a store, active means that their values are written.
+/// For stock and prices of a store, active means that their values are written; its rhythm is that of
+/// their reconciliation.
 #[utoipa::path(put, path = "/v1/connections/{id}/schedules/{entity}", operation_id = "set_schedule", tag = "schedules",
     params(("id" = String, Path, description = "The connection"),
         ("entity" = String, Path, description = "The entity")),
@@ -168,14 +170,14 @@ pub(crate) async fn set(
     let descriptor = registry.adapter_of(&connection)?.descriptor();
     let before = registry.schedule(&connection, entity).await?;
     let mut after = changed(before.clone(), entity, change)?;
-    let polled = schedules::is_polled(descriptor, &entity.entity);
+    let polled = !schedules::is_reconciled(descriptor, &entity.entity);
     if after.active == before.active
         && after.rhythm == before.rhythm
         && after.time_zone == before.time_zone
     {
         return Ok(Json(view(before, entity, polled)));
     }
-    after.next_run = after.next_after(descriptor, Timestamp::now());
+    after.next_run = after.next_after(Timestamp::now());
 
     let mut transaction = registry.database.begin().await?;
     store::lock(&mut transaction, &caller.tenant, &connection.id)
@@ -207,7 +209,8 @@ pub(crate) async fn set(
 
 /// Run now
 ///
-/// Puts a run into the queue, whether or not the schedule is switched on.
+/// Puts a run into the queue, whether or not the schedule is switched on. A run of stock or prices of a
+/// store is a reconciliation.
 #[utoipa::path(post, path = "/v1/connections/{id}/schedules/{entity}/run-now", operation_id = "run_now", tag = "schedules",
     params(("id" = String, Path, description = "The connection"),
         ("entity" = String, Path, description = "The entity")),
@@ -220,55 +223,63 @@ pub(crate) async fn run_now(
     Params(path): Params<EntityPath>,
     OptionalBody(wish): OptionalBody<RunNow>,
 ) -> Answer<Response> {
-    registry.entity(&connection, &path.entity)?;
-    if !connection.is_active() {
-        return Err(Problem::new(catalogue::NOT_ACTIVE));
-    }
-    if connection.is_paused() {
-        return Err(Problem::new(catalogue::PAUSED));
-    }
-    if !registry.polls(&connection, &path.entity)? {
-        return Err(Problem::new(catalogue::NOT_POLLED));
-    }
-    let mut run = Run::pending(&connection, &path.entity, "manual", wish.full);
-    let mut transaction = registry.database.begin().await?;
-    runs::insert(&mut transaction, &run).await?;
-    schedules::store::note_run(&mut transaction, &connection.id, &path.entity, &run.id).await?;
-    let object = format!("{} {}", connection.id, path.entity);
-    let actor = caller.actor();
-    audit::note(
-        &mut transaction,
-        &actor,
-        "schedule.run_now",
-        &object,
-        None,
-        Some(&run.id),
-    )
-    .await?;
-    transaction.commit().await?;
-    match registry.dispatch(&run).await? {
-        Dispatch::Taken => Err(Problem::new(catalogue::RUN_QUEUED)),
-        // It is noted; the sweep publishes it as soon as the broker is back.
-        Dispatch::Later => Ok((StatusCode::ACCEPTED, Json(RunView::from(run))).into_response()),
-        Dispatch::Queued => {
-            run.state = "queued".to_owned();
-            run.queued = Some(Timestamp::now());
-            Ok((StatusCode::ACCEPTED, Json(RunView::from(run))).into_response())
-        }
-    }
+    registry
+        .run_now(&caller, &connection, &path.entity, wish.full)
+        .await
 }
 
 impl Registry {
+    /// Notes a run that a person asked for, and hands it over.
+    pub(super) async fn run_now(
+        &self,
+        caller: &Caller,
+        connection: &Connection,
+        entity: &str,
+        full: bool,
+    ) -> Answer<Response> {
+        self.entity(connection, entity)?;
+        if !connection.is_active() {
+            return Err(Problem::new(catalogue::NOT_ACTIVE));
+        }
+        if connection.is_paused() {
+            return Err(Problem::new(catalogue::PAUSED));
+        }
+        let mut run = Run::pending(connection, entity, "manual", full);
+        let mut transaction = self.database.begin().await?;
+        runs::insert(&mut transaction, &run).await?;
+        schedules::store::note_run(&mut transaction, &connection.id, entity, &run.id).await?;
+        let object = format!("{} {entity}", connection.id);
+        let actor = caller.actor();
+        audit::note(
+            &mut transaction,
+            &actor,
+            "schedule.run_now",
+            &object,
+            None,
+            Some(&run.id),
+        )
+        .await?;
+        transaction.commit().await?;
+        match self.dispatch(&run).await? {
+            Dispatch::Taken => Err(Problem::new(catalogue::RUN_QUEUED)),
+            // It is noted; the sweep hands it over as soon as somebody answers.
+            Dispatch::Later => Ok((StatusCode::ACCEPTED, Json(RunView::from(run))).into_response()),
+            Dispatch::Queued => {
+                run.state = "queued".to_owned();
+                run.queued = Some(Timestamp::now());
+                Ok((StatusCode::ACCEPTED, Json(RunView::from(run))).into_response())
+            }
+        }
+    }
+
     fn entity(&self, connection: &Connection, name: &str) -> Answer<&EntityDefault> {
         let descriptor = self.adapter_of(connection)?.descriptor();
         schedules::entity(descriptor, name).ok_or_else(Problem::not_found)
     }
 
     fn polls(&self, connection: &Connection, entity: &str) -> Answer<bool> {
-        Ok(schedules::is_polled(
-            self.adapter_of(connection)?.descriptor(),
-            entity,
-        ))
+        let descriptor = self.adapter_of(connection)?.descriptor();
+        Ok(!schedules::is_reconciled(descriptor, entity))
     }
 
     async fn schedule(&self, connection: &Connection, entity: &EntityDefault) -> Answer<Schedule> {

@@ -81,8 +81,6 @@ catalogue! {
     TICKET_OTHER_VALUES: 409, "ticket.other_values",
         "Address or credentials were changed after the verification",
         "Verify again: a ticket proves only the values that were verified.";
-    NOT_POLLED: 409, "schedule.not_polled", "This entity is not read on a schedule",
-        "Nothing: its values are written as soon as they change while its schedule is active.";
     RUN_QUEUED: 409, "run.already_queued", "A run of this entity waits or is in work already",
         "Wait for its end; its result is in the list of runs.";
     LAST_ADMIN: 409, "token.last_admin", "This is the last token of an administrator",

@@ -9,6 +9,7 @@ use storelink_adapter_api::{Descriptor, EntityDefault, SystemKind};
 use storelink_model::{ConnectionId, StoreZone, Timestamp};
 
 use crate::connections::Connection;
+use crate::questions;
 pub(crate) use rhythm::Rhythm;
 
 /// A schedule of a connection.
@@ -42,9 +43,9 @@ impl Schedule {
         }
     }
 
-    /// When it runs next after an instant; none while inactive or when it is not polled.
-    pub(crate) fn next_after(&self, descriptor: &Descriptor, now: Timestamp) -> Option<Timestamp> {
-        if !self.active || !is_polled(descriptor, &self.entity) {
+    /// When it runs next after an instant; none while inactive.
+    pub(crate) fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
+        if !self.active {
             return None;
         }
         let seed: Cow<'_, str> = format!("{} {}", self.connection, self.entity).into();
@@ -60,8 +61,17 @@ pub(crate) fn entity<'a>(descriptor: &'a Descriptor, name: &str) -> Option<&'a E
         .find(|entity| entity.entity == name)
 }
 
-/// Whether an entity is read on a schedule. A store's stock and prices are written as soon as they
-/// change in the ERP: there the schedule is only the switch.
-pub(crate) fn is_polled(descriptor: &Descriptor, entity: &str) -> bool {
-    descriptor.kind == SystemKind::Erp || !matches!(entity, "stock" | "prices")
+/// Whether the runs of an entity are reconciliations. A store's stock and prices are written as soon
+/// as they change in the ERP; what runs on their schedule is the comparison with what the store shows.
+pub(crate) fn is_reconciled(descriptor: &Descriptor, entity: &str) -> bool {
+    descriptor.kind == SystemKind::Store && publisher(entity).is_some()
+}
+
+/// The service that compares an entity of a store.
+pub(crate) fn publisher(entity: &str) -> Option<&'static str> {
+    match entity {
+        "stock" => Some(questions::STOCK),
+        "prices" => Some(questions::PRICES),
+        _ => None,
+    }
 }

@@ -18,6 +18,7 @@ mod fake_store;
 mod idempotency;
 mod ledger;
 mod publication;
+mod reconciliations;
 mod schedules;
 mod states;
 mod tickets;

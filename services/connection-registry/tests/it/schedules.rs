@@ -172,17 +172,14 @@ async fn schedules_are_inactive_until_switched_on_and_checked() {
     assert_eq!(set.body["times"], json!(["02:30", "14:00"]));
     let next: Timestamp = set.body["next_run"].as_str().unwrap().parse().unwrap();
     assert!(next > Timestamp::now());
-    // Stock has no runs: its schedule is the switch.
+    // The runs of stock are reconciliations.
     let stock = app.schedule(&id, "stock", &json!({"active": true})).await;
     assert_eq!(
-        (&stock.body["active"], &stock.body["next_run"]),
-        (&json!(true), &Value::Null)
+        (&stock.body["active"], &stock.body["polled"]),
+        (&json!(true), &json!(false))
     );
-    let now = format!("/v1/connections/{id}/schedules/stock/run-now");
-    assert_eq!(
-        app.admin.post_empty(&now).await.code(),
-        "schedule.not_polled"
-    );
+    let next: Timestamp = stock.body["next_run"].as_str().unwrap().parse().unwrap();
+    assert!(next > Timestamp::now());
     assert_eq!(
         app.world.record(&id).await.unwrap().active_entities,
         ["products", "stock"]

@@ -27,4 +27,5 @@ mod rig;
 mod simulated;
 mod verification;
 mod walking;
+mod whole_catalogue;
 mod writing;

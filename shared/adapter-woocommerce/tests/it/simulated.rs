@@ -38,7 +38,7 @@ pub(crate) fn unverified(store: &StoreHandle) -> StoreAccess {
 }
 
 /// Access with the profile that verification found.
-async fn verified(store: &StoreHandle) -> StoreAccess {
+pub(crate) async fn verified(store: &StoreHandle) -> StoreAccess {
     let mut access = unverified(store);
     let diagnosis = WooCommerce::new().verify(&access).await;
     assert_eq!(diagnosis.status(), DiagnosisStatus::Green, "{diagnosis:#?}");
@@ -63,7 +63,7 @@ fn fee(net: &str) -> FeeSpec {
     }
 }
 
-async fn articles(access: &StoreAccess) -> Vec<Article> {
+pub(crate) async fn articles(access: &StoreAccess) -> Vec<Article> {
     let window = ProductWindow {
         modified_since: None,
     };

@@ -1,6 +1,7 @@
 //! What differs between stock and prices; everything else of the engine is the same for both.
 
 mod price;
+mod shown;
 mod stock;
 
 use std::fmt::Debug;
@@ -11,8 +12,8 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storelink_adapter_api::{
-    AdapterError, CapabilityProfile, ItemOutcome, Limits, StoreAccess, StoreAdapter, StoreIds,
-    ValueKind,
+    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, StoreAccess, StoreAdapter,
+    StoreIds, ValueKind,
 };
 use storelink_bus::streams::ConsumerSpec;
 use storelink_events::connection::ConnectionSettings;
@@ -21,6 +22,7 @@ use storelink_events::internal::{Blocked, Listing};
 use storelink_model::{Sku, TenantId, Timestamp, Version};
 
 pub use price::{Price, PriceValue, WantedPrice, WantedSale};
+pub use shown::Shown;
 pub use stock::Stock;
 
 /// How one kind of lane is called in the outside world.
@@ -171,6 +173,14 @@ pub trait LaneKind: Send + Sync + 'static {
 
     /// Which of an article's values this is.
     fn value_kind() -> ValueKind;
+
+    /// What a page of the store shows of an article, beside what it should show.
+    fn shown(
+        adapter: &dyn StoreAdapter,
+        profile: &CapabilityProfile,
+        article: &Article,
+        wanted: &Self::Wanted,
+    ) -> Shown;
 
     /// How many items a store takes in one request.
     fn batch_limit(limits: &Limits) -> usize;

@@ -4,8 +4,8 @@ mod entry;
 
 use serde::{Deserialize, Serialize};
 use storelink_adapter_api::{
-    AdapterError, CapabilityProfile, ItemOutcome, Limits, PriceWrite, SalePrice, StoreAccess,
-    StoreAdapter, StoreIds, ValueKind,
+    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, PriceWrite, SalePrice,
+    StoreAccess, StoreAdapter, StoreIds, ValueKind,
 };
 use storelink_bus::streams::{PRICE_INTAKE, names};
 use storelink_events::connection::{ConnectionSettings, PriceFormat};
@@ -14,7 +14,7 @@ use storelink_events::internal::{Blocked, Listing};
 use storelink_events::subject;
 use storelink_model::{Amount, Currency, PriceListCode, TaxRate, Timestamp};
 
-use super::{Changes, LaneKind, Level, LevelKey, Names, Unpublishable, WantedResult};
+use super::{Changes, LaneKind, Level, LevelKey, Names, Shown, Unpublishable, WantedResult};
 
 /// The kind of lane that publishes prices.
 #[derive(Debug, Clone, Copy)]
@@ -196,6 +196,15 @@ impl LaneKind for Price {
 
     fn value_kind() -> ValueKind {
         ValueKind::Price
+    }
+
+    fn shown(
+        adapter: &dyn StoreAdapter,
+        profile: &CapabilityProfile,
+        article: &Article,
+        wanted: &WantedPrice,
+    ) -> Shown {
+        Shown::price(adapter, profile, article, wanted)
     }
 
     fn batch_limit(limits: &Limits) -> usize {

@@ -1,8 +1,8 @@
 //! Stock: the sum over a connection's warehouses, less its reserve, never below zero.
 
 use storelink_adapter_api::{
-    AdapterError, CapabilityProfile, ItemOutcome, Limits, StockWrite, StoreAccess, StoreAdapter,
-    StoreIds, ValueKind,
+    AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, StockWrite, StoreAccess,
+    StoreAdapter, StoreIds, ValueKind,
 };
 use storelink_bus::streams::{STOCK_INTAKE, STOCK_ORDERS, names};
 use storelink_events::connection::ConnectionSettings;
@@ -11,7 +11,7 @@ use storelink_events::internal::{Blocked, Listing, StockLevel, ValueVersion};
 use storelink_events::subject;
 use storelink_model::{Quantity, Timestamp, Version, WarehouseCode};
 
-use super::{Changes, LaneKind, Level, LevelKey, Names, Unpublishable, WantedResult};
+use super::{Changes, LaneKind, Level, LevelKey, Names, Shown, Unpublishable, WantedResult};
 
 /// The kind of lane that publishes stock.
 #[derive(Debug, Clone, Copy)]
@@ -138,6 +138,15 @@ impl LaneKind for Stock {
 
     fn value_kind() -> ValueKind {
         ValueKind::Stock
+    }
+
+    fn shown(
+        _: &dyn StoreAdapter,
+        _: &CapabilityProfile,
+        article: &Article,
+        wanted: &u32,
+    ) -> Shown {
+        Shown::stock(article, pieces_of(*wanted))
     }
 
     fn batch_limit(limits: &Limits) -> usize {

@@ -83,6 +83,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             self.close_doubt(item.sku, DoubtKind::LateEffect, effects);
         }
         self.close_order_doubt(item.sku, item.order_doubt, effects);
+        self.close_doubt(item.sku, DoubtKind::Drift, effects);
         self.unpark(item.sku, effects);
     }
 
@@ -113,6 +114,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         let input = input_of(&item.ids, &item.value);
         slot.last = Some(item.value);
         slot.confirmed = false;
+        self.close_doubt(item.sku, DoubtKind::Drift, effects);
         self.park(item.sku, code, text, input, effects);
     }
 

@@ -19,6 +19,9 @@ pub enum DoubtKind {
     /// An order of the store names it, so the store has changed its own value meanwhile: the value is
     /// written once more when the ERP says a newer one, which may be the same, or when none comes.
     Order,
+    /// A reconciliation saw another value in the store than the one that it confirmed: it is written
+    /// again at once.
+    Drift,
 }
 
 impl DoubtKind {
@@ -30,15 +33,22 @@ impl DoubtKind {
             Self::Boundary => "boundary",
             Self::Retry => "retry",
             Self::Order => "order",
+            Self::Drift => "drift",
         }
     }
 
     /// Reads what [`DoubtKind::as_str`] wrote; none for kinds of a later release.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        [Self::LateEffect, Self::Boundary, Self::Retry, Self::Order]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            Self::LateEffect,
+            Self::Boundary,
+            Self::Retry,
+            Self::Order,
+            Self::Drift,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -103,7 +103,12 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             self.waiting = self.waiting.saturating_sub(1);
         }
         self.unpark(sku, effects);
-        for kind in [DoubtKind::LateEffect, DoubtKind::Boundary, DoubtKind::Order] {
+        for kind in [
+            DoubtKind::LateEffect,
+            DoubtKind::Boundary,
+            DoubtKind::Order,
+            DoubtKind::Drift,
+        ] {
             self.close_doubt(sku, kind, effects);
         }
     }

@@ -6,6 +6,7 @@
 mod answer;
 mod batch;
 mod doubts;
+mod drift;
 mod listings;
 mod pause;
 mod queue;
@@ -23,6 +24,7 @@ use storelink_model::Timestamp;
 
 pub use batch::{Batch, BatchItem, Desired};
 pub use doubts::DoubtKind;
+pub use drift::{Finding, Reading};
 pub use listings::ListedArticle;
 pub use pause::{Attention, Closed, Pause};
 pub use slot::PackedIds;
@@ -156,6 +158,11 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                     .slots
                     .get_mut(&sku)
                     .map(|slot| slot.ordered = true)
+                    .is_some(),
+                DoubtKind::Drift => self
+                    .slots
+                    .get_mut(&sku)
+                    .map(|slot| slot.confirmed = false)
                     .is_some(),
                 // Looking again is all it asks for, and a start looks at everything.
                 DoubtKind::Boundary => false,

@@ -1,5 +1,6 @@
 //! The core against a store that does everything a store can do wrong.
 
+mod drift;
 mod orders;
 mod single;
 mod world;

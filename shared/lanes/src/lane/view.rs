@@ -44,6 +44,8 @@ pub struct SkuView<W> {
     pub blocked: Option<Blocked>,
     /// When it is written again because a late effect is feared.
     pub recheck: Option<Timestamp>,
+    /// Whether the store showed another value than the one that it confirmed.
+    pub drifted: bool,
 }
 
 /// A confirmed value, as it is kept over a restart.
@@ -163,6 +165,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             parked: self.parked.contains_key(&sku),
             blocked: slot.blocked,
             recheck: self.doubts.due(sku, DoubtKind::LateEffect),
+            drifted: self.doubts.due(sku, DoubtKind::Drift).is_some(),
         })
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Group {
     parked: BTreeMap<(String, String), Change>,
     doubts: BTreeMap<DoubtKey, Change>,
     given_back: Rows,
+    reconciled: Rows,
 }
 
 /// What becomes of the row of a key.
@@ -131,6 +132,15 @@ impl Group {
                 self.doubts.insert(key, Change::Remove(row));
             }
             Note::GiveBack => self.given_back.push(args![connection, lane.epoch]),
+            Note::Reconciled {
+                run,
+                finished,
+                drift,
+            } => {
+                let (finished, epoch) = (finished.micros(), lane.epoch);
+                self.reconciled
+                    .push(args![run.as_str(), finished, drift.as_str(), epoch]);
+            }
         }
     }
 
@@ -169,6 +179,7 @@ impl Group {
         write_parked(&mut transaction, self.parked).await?;
         write_doubts(&mut transaction, self.doubts).await?;
         give_back(&mut transaction, self.given_back).await?;
+        super::drift::finish(&mut transaction, self.reconciled).await?;
         transaction.commit().await?;
         Ok(taken)
     }

@@ -1,5 +1,6 @@
 //! What is made lasting, and how it comes back.
 
+pub(crate) mod drift;
 mod group;
 mod load;
 pub(crate) mod memory;
@@ -85,4 +86,11 @@ pub(crate) enum Note {
     },
     /// The lane ended here, and another process may take it.
     GiveBack,
+    /// A reconciliation is over. What it found before stands in earlier notes.
+    Reconciled {
+        run: String,
+        finished: Timestamp,
+        /// As JSON.
+        drift: String,
+    },
 }

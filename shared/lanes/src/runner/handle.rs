@@ -60,6 +60,15 @@ impl<K: LaneKind> LaneHandle<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this process still runs the lane in this epoch.
+    pub(super) fn is_owned_as(&self, name: &Arc<LaneName>) -> bool {
+        let state = self.state();
+        state
+            .owned
+            .as_ref()
+            .is_some_and(|owned| Arc::ptr_eq(owned, name))
+    }
+
     /// Forgets what an earlier epoch knew, before SQL is read: from now on the doubts that others
     /// open are heard.
     pub(crate) fn prepare(self: &Arc<Self>, epoch: i64) -> Arc<LaneName> {

@@ -1,6 +1,6 @@
 //! One request: current values, the attempt noted, sent once, the answer noted.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use storelink_adapter_api::{AdapterError, ErrorClass, ItemOutcome};
@@ -252,11 +252,30 @@ fn failed<K: LaneKind>(
 
 /// A snapshot when one is due.
 fn snapshot<K: LaneKind>(handle: &LaneHandle<K>, number: i64, now: Timestamp) -> Option<Note> {
-    let mut state = handle.state();
+    let state = handle.state();
     let by_size = i64::try_from(state.lane.len() / ARTICLES_PER_ATTEMPT).unwrap_or(i64::MAX);
     if number - state.covered < by_size.max(ATTEMPTS_BETWEEN_SNAPSHOTS) {
         return None;
     }
+    Some(taken(handle, state, number, now))
+}
+
+/// A snapshot of this moment; none while a request is under way, since its answer is not in it.
+pub(super) fn snapshot_note<K: LaneKind>(handle: &LaneHandle<K>, now: Timestamp) -> Option<Note> {
+    let state = handle.state();
+    if state.lane.is_writing() {
+        return None;
+    }
+    let number = state.attempts;
+    Some(taken(handle, state, number, now))
+}
+
+fn taken<K: LaneKind>(
+    handle: &LaneHandle<K>,
+    mut state: MutexGuard<'_, LaneState<K>>,
+    number: i64,
+    now: Timestamp,
+) -> Note {
     state.covered = number;
     let values: Vec<_> = state.lane.confirmed_values().collect();
     drop(state);
@@ -264,11 +283,11 @@ fn snapshot<K: LaneKind>(handle: &LaneHandle<K>, number: i64, now: Timestamp) ->
         let sku = handle.levels.sku(confirmed.sku)?;
         Some((sku, confirmed.ids, confirmed.value, confirmed.confirmed_at))
     });
-    Some(Note::Snapshot {
+    Note::Snapshot {
         number,
         taken: now,
         body: LaneMemory::snapshot(values),
-    })
+    }
 }
 
 fn stuck() -> AdapterError {

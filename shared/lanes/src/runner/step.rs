@@ -60,6 +60,13 @@ pub(crate) fn closed_reason<K: LaneKind>(state: &LaneState<K>, now: Timestamp) -
     }
 }
 
+/// Whether a person decided that nothing is written now: what a reconciliation finds is only reported.
+pub(super) fn observes<K: LaneKind>(state: &LaneState<K>) -> bool {
+    let record = &state.linked.record;
+    let active = record.is_active(K::names().switch);
+    !active || state.writes_paused || record.settings.observe_only
+}
+
 impl<K: LaneKind> LaneHandle<K> {
     /// Decides what to do next. The effects are to be noted whatever it is.
     pub(super) fn next_step(

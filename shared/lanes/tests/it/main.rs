@@ -11,5 +11,6 @@ mod platform;
 mod prices;
 mod receipts;
 mod replicas;
+mod reconcile;
 mod settings;
 mod world;

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use storelink_adapter_api::{
-    AdapterError, CapabilityProfile, Descriptor, Diagnosis, ErrorClass, ItemOutcome, Limits,
-    OrderPage, OrderReading, OrderWindow, Position, PriceWrite, ProductPage, ProductWindow,
-    Purpose, StockWrite, StoreAccess, StoreAdapter, StoreIds, ValueKind, WriteGroup,
+    AdapterError, Article, CapabilityProfile, Descriptor, Diagnosis, ErrorClass, ItemOutcome,
+    Limits, OrderPage, OrderReading, OrderWindow, Position, PriceWrite, ProductPage,
+    ProductReading, ProductWindow, Purpose, StockKeeping, StockWrite, StoreAccess, StoreAdapter,
+    StoreIds, ValueKind, WriteGroup,
 };
 use storelink_model::ConnectionId;
+use tokio::sync::Semaphore;
 
 pub(crate) const BATCH: usize = 100;
 
@@ -53,6 +55,14 @@ pub(crate) struct Shop {
     pub(crate) connecting: usize,
     /// Requests that were admitted and did not leave.
     pub(crate) withdrawn: usize,
+    /// Articles on a page; 100 when 0.
+    pub(crate) page: usize,
+    /// Pages that were asked for.
+    pub(crate) pages: usize,
+    /// What the next pages answer instead; `None` lets one pass.
+    pub(crate) refused_pages: VecDeque<Option<AdapterError>>,
+    /// While set, each page waits for a place in it before it is shown.
+    pub(crate) page_turns: Option<Arc<Semaphore>>,
 }
 
 /// All stores of the platform. Clones share them.
@@ -192,6 +202,55 @@ fn id_of(ids: &StoreIds) -> String {
     }
 }
 
+/// A page of what a shop shows, by id. Like real ones it repeats the last article of the one before.
+fn page(shop: &Shop, after: Option<&str>) -> ProductPage {
+    let size = if shop.page == 0 { 100 } else { shop.page } + usize::from(after.is_some());
+    let rest = shop
+        .shown
+        .iter()
+        .filter(|(id, _)| after.is_none_or(|after| id.as_str() >= after));
+    let shown: Vec<_> = rest.take(size + 1).collect();
+    let products = shown.iter().take(size).map(|(id, value)| ProductReading {
+        external_id: (*id).clone(),
+        name: (*id).clone(),
+        modified: None,
+        articles: vec![article(id, value)],
+    });
+    let last = shown
+        .get(size.saturating_sub(1))
+        .filter(|_| shown.len() > size);
+    ProductPage {
+        products: products.collect(),
+        unreadable: Vec::new(),
+        next: last.map(|(id, _)| Position(serde_json::Value::from(id.as_str()))),
+        store_time: None,
+    }
+}
+
+/// What stands behind the first dash of an id is its code; the value is a quantity or a price with its
+/// sale.
+fn article(id: &str, value: &str) -> Article {
+    let (regular, sale) = match value.split_once(" sale ") {
+        Some((regular, sale)) => (regular, sale.parse().ok()),
+        None => (value, None),
+    };
+    Article {
+        sku: id.split_once('-').and_then(|(_, sku)| sku.parse().ok()),
+        ids: StoreIds {
+            product: id.to_owned(),
+            variation: None,
+            stock_row: None,
+        },
+        name: id.to_owned(),
+        barcode: None,
+        active: true,
+        stock: StockKeeping::Own,
+        quantity: regular.parse().ok(),
+        price: regular.parse().ok(),
+        sale_price: sale,
+    }
+}
+
 fn never<T>() -> Result<T, AdapterError> {
     Err(AdapterError::new(
         ErrorClass::Rejected,
@@ -244,11 +303,28 @@ impl StoreAdapter for Platform {
 
     async fn read_products(
         &self,
-        _: &StoreAccess,
+        access: &StoreAccess,
         _: &ProductWindow,
-        _: Option<&Position>,
+        position: Option<&Position>,
     ) -> Result<ProductPage, AdapterError> {
-        never()
+        let gated = access.gate.admit(Purpose::Catalogue).await;
+        let _permit = gated.map_err(|denied| {
+            AdapterError::new(ErrorClass::Transient, "gate.not_owner", denied.to_string())
+        })?;
+        let id = &access.connection;
+        let (turns, refused) = self.shop(id, |shop| {
+            shop.pages += 1;
+            let refused = shop.refused_pages.pop_front().flatten();
+            (shop.page_turns.clone(), refused)
+        });
+        if let Some(turns) = turns {
+            turns.acquire().await.expect("is never closed").forget();
+        }
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        let after = position.and_then(|position| position.0.as_str().map(str::to_owned));
+        Ok(self.shop(id, |shop| page(shop, after.as_deref())))
     }
 
     async fn write_stock(
