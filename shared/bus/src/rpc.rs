@@ -194,6 +194,7 @@ pub struct Endpoint<Req> {
     queue_group: String,
     concurrency: usize,
     time_limit: Duration,
+    silent: Option<&'static str>,
     request: PhantomData<fn() -> Req>,
 }
 
@@ -206,8 +207,17 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
             queue_group: queue_group.into(),
             concurrency: 32,
             time_limit: Duration::from_secs(30),
+            silent: None,
             request: PhantomData,
         }
+    }
+
+    /// An error with this code is not sent: another process gives the answer. For questions that
+    /// reach every replica, each of which has a queue group of its own.
+    #[must_use]
+    pub fn silent_on(mut self, code: &'static str) -> Self {
+        self.silent = Some(code);
+        self
     }
 
     /// Requests that are worked on at the same time; more of them wait.
@@ -306,6 +316,11 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
             }
             Err(error) => Err(Fault::new("rpc.invalid_request", error.to_string())),
         };
+        if let Err(fault) = &result
+            && self.silent == Some(fault.code.as_str())
+        {
+            return;
+        }
         let body = self.encode(&message.subject, result);
         if let Err(error) = self.bus.client().publish(reply, body.into()).await {
             tracing::warn!(subject = %message.subject, %error, "answer not sent");

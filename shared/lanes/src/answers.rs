@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storelink_bus::Bus;
 use storelink_bus::rpc::{Call, Endpoint, Fault};
 use storelink_events::rpc::{
-    ConnectionQuestion, ErpValue, LANE, LaneStatus, PARKED, Page, PageQuestion, Parked, RECEIPTS,
+    APPROVE, Approve, Approved, ConnectionQuestion, ErpValue, HeldBack, LANE, LaneStatus, PARKED, Page, PageQuestion, Parked, RECEIPTS,
     RETRY_PARKED, Receipt, Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
@@ -16,9 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kind::LaneKind;
 use crate::lane::{DoubtKind, SkuView};
-use crate::levels::Levels;
+use crate::levels::{Levels, SkuId};
 use crate::records::Questions;
 use crate::runner::{LaneHandle, Lanes, closed_reason};
+
+/// The error that is left to another replica to answer.
+const NOT_OWNER: &str = "lane.not_owner";
 
 /// Answers for one kind of lane.
 pub(crate) struct Answers<K: LaneKind> {
@@ -54,6 +57,7 @@ impl<K: LaneKind> Answers<K> {
         serve!(RECEIPTS, PageQuestion, receipts);
         serve!(PARKED, PageQuestion, parked);
         serve!(RETRY_PARKED, RetryParked, retry_parked);
+        tasks.spawn(serve_approvals(answers, bus.clone(), shutdown.clone()));
     }
 
     async fn sku(&self, question: SkuQuestion) -> Result<SkuAnswer, Fault> {
@@ -93,7 +97,8 @@ impl<K: LaneKind> Answers<K> {
             oldest_dirty: counts.oldest_dirty,
             parked: count(counts.parked),
             last_confirmed: counts.last_confirmed,
-            stopped: closed_reason(&state, Timestamp::now()),
+            stopped: handle.stopped(&state, Timestamp::now()),
+            asks: state.lane.asks().map(|asks| count(asks.number)),
         })
     }
 
@@ -125,12 +130,53 @@ impl<K: LaneKind> Answers<K> {
         Ok(Retried { found: true })
     }
 
+    /// Committed first, so that a restart knows of it; then the lane lets it go.
+    async fn approve(&self, question: Approve) -> Result<Approved, Fault> {
+        let handle = self.lane_of(&question.connection)?;
+        let Some(found) = handle.to_approve() else {
+            return Err(Fault::new(NOT_OWNER, "another process runs this lane"));
+        };
+        let waiting = count(found.changes.len());
+        if waiting == 0 || waiting > question.number {
+            return Ok(Approved {
+                approved: None,
+                waiting,
+            });
+        }
+        let at = Timestamp::now();
+        let kept = self.questions.approve(&found, at).await;
+        kept.map_err(fault)?;
+        handle.approve(found.changes, at);
+        Ok(Approved {
+            approved: Some(waiting),
+            waiting,
+        })
+    }
+
     fn lane_of(
         &self,
         connection: &storelink_model::ConnectionId,
     ) -> Result<Arc<LaneHandle<K>>, Fault> {
         let unknown = || Fault::new("connection.unknown", "no store with this id is linked");
         self.lanes.get(connection).ok_or_else(unknown)
+    }
+}
+
+/// Every replica hears of an approval, and the one that runs the lane answers.
+async fn serve_approvals<K: LaneKind>(
+    answers: Arc<Answers<K>>,
+    bus: Bus,
+    shutdown: CancellationToken,
+) {
+    let subject = subject::rpc(K::names().service, APPROVE);
+    let own_group = uuid::Uuid::now_v7().simple().to_string();
+    let endpoint = Endpoint::<Approve>::new(&bus, subject, own_group).silent_on(NOT_OWNER);
+    let handler = move |call: Call<Approve>| {
+        let answers = answers.clone();
+        async move { answers.approve(call.request).await }
+    };
+    if let Err(error) = endpoint.serve(handler, shutdown).await {
+        tracing::error!(%error, verb = APPROVE, "approvals are not taken any more");
     }
 }
 
@@ -143,6 +189,8 @@ fn describe<K: LaneKind>(handle: &LaneHandle<K>, question: &SkuQuestion, answer:
         answer.reason = Some("lane.not_listed: the store does not list this article".to_owned());
         return;
     };
+    let now = Timestamp::now();
+    answer.holds = held_back(handle, sku, now);
     let wanted = state.why_not(&handle.levels, sku);
     answer.confirmed = view
         .last
@@ -157,7 +205,12 @@ fn describe<K: LaneKind>(handle: &LaneHandle<K>, question: &SkuQuestion, answer:
             answer.wanted = Some(K::describe_wanted(wanted));
             let same = view.confirmed_at.is_some() && view.last.as_ref() == Some(wanted);
             answer.dirty = !same || view.waiting || view.in_flight || view.recheck.is_some();
-            why_dirty(&view, same, closed_reason(&state, Timestamp::now()))
+            let stopped = if view.withheld {
+                handle.stopped(&state, now)
+            } else {
+                closed_reason(&state, now)
+            };
+            why_dirty(&view, same, stopped)
         }
     };
     if let Some(blocked) = view.blocked {
@@ -172,6 +225,17 @@ fn describe<K: LaneKind>(handle: &LaneHandle<K>, question: &SkuQuestion, answer:
             "listing.{word}: nothing is written for this article"
         ));
     }
+}
+
+fn held_back<K: LaneKind>(handle: &LaneHandle<K>, sku: SkuId, now: Timestamp) -> Vec<HeldBack> {
+    let holds = handle.levels.holds(sku).into_iter();
+    let holds = holds.filter(|hold| hold.counts(&handle.connection, now));
+    let shown = holds.map(|hold| HeldBack {
+        id: hold.id,
+        quantity: hold.quantity.to_string(),
+        until: hold.until,
+    });
+    shown.collect()
 }
 
 fn why_dirty<W>(

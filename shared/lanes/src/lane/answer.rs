@@ -75,6 +75,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         if slot.ids != item.ids {
             return;
         }
+        self.guard.confirmed(item.sku, &item.value, now);
         slot.last = Some(item.value);
         slot.confirmed = true;
         slot.confirmed_at = now.micros();
@@ -111,8 +112,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return;
         }
         let input = input_of(&item.ids, &item.value);
-        slot.last = Some(item.value);
         slot.confirmed = false;
+        self.guard.refused(item.sku);
         self.park(item.sku, code, text, input, effects);
     }
 
@@ -127,6 +128,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return;
         };
         slot.confirmed = false;
+        if slot.ids == item.ids {
+            self.guard.unclear(item.sku, &item.value, now);
+        }
         // The late effect that is feared now is this request's: writing earlier settles nothing.
         slot.forced = false;
         let due = now.saturating_add(recheck_after);

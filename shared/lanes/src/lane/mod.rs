@@ -4,8 +4,10 @@
 //! wanted values and the answers, and carries out the [`Effect`]s. So a simulation can drive it too.
 
 mod answer;
+mod approval;
 mod batch;
 mod doubts;
+mod guard;
 mod listings;
 mod pause;
 mod queue;
@@ -23,6 +25,7 @@ use storelink_model::Timestamp;
 
 pub use batch::{Batch, BatchItem, Desired};
 pub use doubts::DoubtKind;
+pub use guard::{Asks, Few, GuardRule, Shown};
 pub use listings::ListedArticle;
 pub use pause::{Attention, Closed, Pause};
 pub use slot::PackedIds;
@@ -30,6 +33,7 @@ pub use view::{LaneCounts, Remembered, SkuView};
 
 use crate::levels::SkuId;
 use doubts::Doubts;
+use guard::Guard;
 use queue::{DirtyQueue, GroupId};
 use slot::Slot;
 
@@ -81,6 +85,9 @@ pub struct Lane<W> {
     queue: DirtyQueue,
     doubts: Doubts,
     parked: HashMap<SkuId, ParkedEntry>,
+    guard: Guard<W>,
+    /// Articles that are not blocked.
+    written: usize,
     /// Articles with a turn.
     waiting: usize,
     /// Since when the articles under way waited, in microseconds since 1970, and how many they are.
@@ -106,6 +113,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             queue: DirtyQueue::default(),
             doubts: Doubts::default(),
             parked: HashMap::new(),
+            guard: Guard::new(),
+            written: 0,
             waiting: 0,
             in_flight: None,
             superseded: 0,
@@ -123,8 +132,13 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         slot.ordered |= named_by_order;
         if slot.turn != 0 {
             self.superseded += 1;
-            return false;
         }
+        self.mark(sku, now)
+    }
+
+    /// Something else changed from which the wanted value is computed, without a word of the ERP.
+    /// Tells whether the lane has more to do than before.
+    pub fn look_again(&mut self, sku: SkuId, now: Timestamp) -> bool {
         self.mark(sku, now)
     }
 
@@ -136,7 +150,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         }
     }
 
-    /// Moves doubts whose time has come to what waits. Tells when the next one is due.
+    /// Moves doubts whose time has come to what waits. Tells when to come again at the latest.
     pub fn wake_doubts(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
         while let Some((sku, kind)) = self.doubts.next_due(now) {
             let stays_open = match kind {
@@ -163,7 +177,10 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             }
             self.mark(sku, now);
         }
-        self.doubts.next_time()
+        self.guard.pass_time(now);
+        self.release();
+        let times = [self.doubts.next_time(), self.guard.next_time()];
+        times.into_iter().flatten().min()
     }
 
     /// An order of the store names this article: from now on the store may show another value than it
@@ -207,6 +224,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         // Orders may have come since SQL was read; to look twice harms nobody.
         self.doubts = std::mem::take(&mut self.doubts).of_orders();
         self.parked.clear();
+        self.guard.restart();
         self.waiting = 0;
         self.in_flight = None;
         for slot in self.slots.values_mut() {
@@ -229,9 +247,14 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         let Some(slot) = self.slots.get_mut(&sku) else {
             return false;
         };
-        if slot.blocked.is_some() || slot.turn != 0 {
+        if slot.blocked.is_some() {
             return false;
         }
+        self.guard.look_at(sku);
+        if slot.turn != 0 {
+            return false;
+        }
+        self.guard.withheld.remove(&sku);
         if slot.dirty_since == 0 {
             slot.dirty_since = now.micros();
         }

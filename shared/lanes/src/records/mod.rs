@@ -1,5 +1,6 @@
 //! What is made lasting, and how it comes back.
 
+mod approvals;
 mod group;
 mod load;
 pub(crate) mod memory;

@@ -1,5 +1,6 @@
 //! Runs lanes: one task for each connection that this process owns.
 
+mod asking;
 mod gate;
 mod handle;
 mod listings;
@@ -10,6 +11,7 @@ mod step;
 mod supervisor;
 mod task;
 
+pub(crate) use asking::ToApprove;
 pub(crate) use handle::LaneHandle;
 pub(crate) use listings::follow_listings;
 pub(crate) use step::closed_reason;
