@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use storelink_bus::rpc::RpcError;
 use storelink_events::internal::Listing;
 use storelink_events::rpc::{
-    self, CatalogStatus, ConnectionQuestion, LaneStatus, OrderSummary, OrdersQuestion, Page,
+    self, Approve, Approved, CatalogStatus, ConnectionQuestion, LaneStatus, OrderSummary, OrdersQuestion, Page,
     PageQuestion, Parked, Receipt, Retried, RetryParked, SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
@@ -55,6 +55,15 @@ impl Registry {
             connection: connection.clone(),
         };
         self.ask(service, rpc::LANE, &question).await
+    }
+
+    /// Only the process that runs the lane answers.
+    pub(crate) async fn ask_approve(
+        &self,
+        service: &str,
+        question: &Approve,
+    ) -> Result<Approved, RpcError> {
+        self.ask(service, rpc::APPROVE, question).await
     }
 
     pub(crate) async fn ask_catalog(

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, BootstrapError};
 use crate::installation::KeyError;
 use crate::registry::{Registry, Shared};
-use crate::{SERVICE, api, housekeeping, publication, reports, server, state_watch, ticks};
+use crate::{SERVICE, api, holds, housekeeping, publication, reports, server, state_watch, ticks};
 
 /// The schema of the registry's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -128,6 +128,7 @@ fn spawn_clocks(
     }
     clock!(ticks);
     clock!(publication);
+    clock!(holds);
     clock!(state_watch);
     clock!(housekeeping);
     tasks

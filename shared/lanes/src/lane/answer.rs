@@ -75,7 +75,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         if slot.ids != item.ids {
             return;
         }
-        self.guard.confirmed(item.sku, &item.value, now);
+        let known = slot.confirmed && slot.last.as_ref() == Some(&item.value);
+        self.guard.confirmed(item.sku, &item.value, known, now);
         slot.last = Some(item.value);
         slot.confirmed = true;
         slot.confirmed_at = now.micros();

@@ -172,15 +172,16 @@ impl<W: PartialEq> Guard<W> {
             .filter(|rule| matches!(rule.few, Few::Send))
     }
 
-    /// The store shows a value now.
-    pub(super) fn confirmed(&mut self, sku: SkuId, value: &W, now: Timestamp) {
-        if self.dangerous.get(&sku) == Some(value) {
+    /// The store shows a value now. `known` tells whether it surely showed it before.
+    pub(super) fn confirmed(&mut self, sku: SkuId, value: &W, known: bool, now: Timestamp) {
+        let asked = self.dangerous.get(&sku) == Some(value);
+        if asked {
             self.dangerous.remove(&sku);
-            if self.counts_what_is_made().is_some() {
-                self.made.insert(sku, now.micros());
-            }
-        } else if !self.is_dangerous_blindly(value) {
+        }
+        if !self.is_dangerous_blindly(value) {
             self.made.remove(sku);
+        } else if asked || (self.made.contains(sku) && !known) {
+            self.made.insert(sku, now.micros());
         }
     }
 

@@ -1,5 +1,7 @@
 //! The core against a store that does everything a store can do wrong.
 
+mod flood;
+mod guard;
 mod orders;
 mod single;
 mod world;
