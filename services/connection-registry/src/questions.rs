@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use storelink_bus::rpc::RpcError;
 use storelink_events::internal::Listing;
 use storelink_events::rpc::{
-    self, Approve, Approved, CatalogStatus, ConnectionQuestion, LaneStatus, OrderSummary, OrdersQuestion, Page,
-    PageQuestion, Parked, Receipt, Retried, RetryParked, SkuAnswer, SkuQuestion,
+    self, Approve, Approved, CatalogStatus, ConnectionQuestion, LaneStatus, OrderSummary,
+    OrdersQuestion, Page, PageQuestion, Parked, Receipt, Retried, RetryParked, SkuAnswer,
+    SkuQuestion,
 };
 use storelink_events::subject;
 use storelink_model::{ConnectionId, TenantId};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use storelink_bus::Bus;
 use storelink_bus::rpc::{Call, Endpoint, Fault};
 use storelink_events::rpc::{
-    APPROVE, Approve, Approved, ConnectionQuestion, ErpValue, HeldBack, LANE, LaneStatus, PARKED, Page, PageQuestion, Parked, RECEIPTS,
-    RETRY_PARKED, Receipt, Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
+    APPROVE, Approve, Approved, ConnectionQuestion, ErpValue, HeldBack, LANE, LaneStatus, PARKED,
+    Page, PageQuestion, Parked, RECEIPTS, RETRY_PARKED, Receipt, Retried, RetryParked, SKU,
+    SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
 use storelink_model::Timestamp;

@@ -84,8 +84,9 @@ pub(crate) async fn approve(
     let Some(approved) = answer.approved else {
         return Err(match answer.waiting {
             0 => Problem::new(catalogue::APPROVAL_NOTHING),
-            waiting => Problem::new(catalogue::APPROVAL_GROWN)
-                .detail(format!("{waiting} changes wait by now, {number} were shown")),
+            waiting => Problem::new(catalogue::APPROVAL_GROWN).detail(format!(
+                "{waiting} changes wait by now, {number} were shown"
+            )),
         });
     };
     let object = format!("{} {}", connection.id, entity.as_str());

@@ -206,9 +206,15 @@ async fn checked(registry: &Shared, caller: &Caller, wanted: WantedHold) -> Answ
         errors.push(FieldError::new("/quantity", "hold.quantity", detail));
     }
     if wanted.until.is_some_and(|until| until <= Timestamp::now()) {
-        errors.push(FieldError::new("/until", "hold.until", "it is over already"));
+        errors.push(FieldError::new(
+            "/until",
+            "hold.until",
+            "it is over already",
+        ));
     }
-    let reason = wanted.reason.map(|reason| label("/reason", &reason, 500, &mut errors));
+    let reason = wanted
+        .reason
+        .map(|reason| label("/reason", &reason, 500, &mut errors));
     if wanted.connections.len() > MOST_CONNECTIONS {
         let detail = format!("it may name {MOST_CONNECTIONS} at most");
         errors.push(FieldError::new("/connections", "hold.connections", detail));
@@ -217,7 +223,10 @@ async fn checked(registry: &Shared, caller: &Caller, wanted: WantedHold) -> Answ
     for (place, id) in wanted.connections.iter().take(MOST_CONNECTIONS).enumerate() {
         let known = store::get(&registry.database, &caller.tenant, id).await?;
         if known.is_none() {
-            let (pointer, detail) = (format!("/connections/{place}"), "there is no such connection");
+            let (pointer, detail) = (
+                format!("/connections/{place}"),
+                "there is no such connection",
+            );
             errors.push(FieldError::new(pointer, "hold.connection_unknown", detail));
         }
         if !connections.contains(id) {

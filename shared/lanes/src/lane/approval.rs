@@ -34,7 +34,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return Vec::new();
         }
         let dangerous = self.guard.dangerous.iter();
-        dangerous.map(|(sku, value)| (*sku, value.clone())).collect()
+        dangerous
+            .map(|(sku, value)| (*sku, value.clone()))
+            .collect()
     }
 
     /// A person wants exactly these changes, since `at`.

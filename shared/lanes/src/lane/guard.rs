@@ -152,8 +152,7 @@ impl<W: PartialEq> Guard<W> {
 
     /// Whether more waits than may be done without asking.
     pub(super) fn stops(&self, written: usize) -> bool {
-        !self.dangerous.is_empty()
-            && self.dangerous.len() + self.made.len() > self.allowed(written)
+        !self.dangerous.is_empty() && self.dangerous.len() + self.made.len() > self.allowed(written)
     }
 
     /// Whether a value is dangerous where nothing is known of what the store shows.

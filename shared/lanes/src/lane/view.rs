@@ -84,7 +84,11 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// All values that were ever confirmed.
     pub fn confirmed_values(&self) -> impl Iterator<Item = Remembered<W>> + '_ {
         self.slots.values().filter_map(|slot| {
-            let at = if slot.confirmed { slot.confirmed_at } else { -1 };
+            let at = if slot.confirmed {
+                slot.confirmed_at
+            } else {
+                -1
+            };
             Some(Remembered {
                 sku: slot.sku,
                 ids: slot.ids.clone(),
@@ -143,7 +147,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     pub fn counts(&self) -> LaneCounts {
         LaneCounts {
             listed: self.written,
-            dirty: self.waiting + self.guard.withheld.len() + self.in_flight.map_or(0, |(_, items)| items),
+            dirty: self.waiting
+                + self.guard.withheld.len()
+                + self.in_flight.map_or(0, |(_, items)| items),
             oldest_dirty: self.oldest_dirty(),
             parked: self.parked.len(),
             doubts: self.doubts.len(),

@@ -246,7 +246,11 @@ impl<K: LaneKind> State<K> {
     /// Each of them once: one that publishes from several sources is in several columns.
     fn listeners(&self) -> Vec<Arc<dyn LevelListener>> {
         let mut distinct: Vec<Arc<dyn LevelListener>> = Vec::new();
-        for listener in self.sources.iter().flat_map(|column| column.listeners.iter()) {
+        for listener in self
+            .sources
+            .iter()
+            .flat_map(|column| column.listeners.iter())
+        {
             if !distinct.iter().any(|known| Arc::ptr_eq(known, listener)) {
                 distinct.push(listener.clone());
             }

@@ -4,6 +4,8 @@ mod batches;
 mod broker_loss;
 mod crashes;
 mod failures;
+mod floods;
+mod holds;
 mod intake;
 mod owners;
 mod platform;

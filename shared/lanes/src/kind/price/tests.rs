@@ -160,11 +160,23 @@ fn a_list_that_never_reported_makes_it_wait() {
         price_list: Some(choice),
         ..ConnectionSettings::default()
     };
-    let result = Price::wanted(&settings, &CapabilityProfile::default(), &[None], Quantity::ZERO, now());
+    let result = Price::wanted(
+        &settings,
+        &CapabilityProfile::default(),
+        &[None],
+        Quantity::ZERO,
+        now(),
+    );
     assert_eq!(code(result), ("price.never_reported", false));
     let none = ConnectionSettings::default();
     assert_eq!(
-        Price::wanted(&none, &CapabilityProfile::default(), &[], Quantity::ZERO, now()),
+        Price::wanted(
+            &none,
+            &CapabilityProfile::default(),
+            &[],
+            Quantity::ZERO,
+            now()
+        ),
         Ok(None)
     );
 }

@@ -18,10 +18,19 @@ const DAY: i64 = 24 * 3_600;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Want { from: SkuId, count: SkuId, value: u32 },
-    Write { limit: usize, outcomes: Vec<u8> },
+    Want {
+        from: SkuId,
+        count: SkuId,
+        value: u32,
+    },
+    Write {
+        limit: usize,
+        outcomes: Vec<u8>,
+    },
     Approve,
-    Wait { hours: i64 },
+    Wait {
+        hours: i64,
+    },
     Restart,
 }
 
@@ -124,7 +133,9 @@ impl World {
         if changes.is_empty() {
             return;
         }
-        self.bench.lane.approve(changes.clone(), at(self.now), at(self.now));
+        self.bench
+            .lane
+            .approve(changes.clone(), at(self.now), at(self.now));
         self.approved.push((changes, self.now));
         self.zeroed.clear();
     }

@@ -94,7 +94,10 @@ fn slices_are_one_flood_and_a_day_later_another_one() {
     bench.want(0, 3, 3);
     assert_eq!(flush(&mut bench, 3), [0]);
     (40..100).for_each(|sku| bench.want(sku, 5, 4));
-    assert_eq!((flush(&mut bench, 4), number(&bench.lane)), (vec![], Some(10)));
+    assert_eq!(
+        (flush(&mut bench, 4), number(&bench.lane)),
+        (vec![], Some(10))
+    );
     let next = bench.wake(5).unwrap();
     assert_eq!(next, at(2 + 24 * HOUR));
     bench.wake(2 + 24 * HOUR);
@@ -107,7 +110,10 @@ fn a_tiny_store_may_sell_out_a_few_articles() {
     (0..5).for_each(|sku| bench.want(sku, 0, 2));
     assert_eq!(flush(&mut bench, 2).len(), 5);
     bench.want(5, 0, 3);
-    assert_eq!((flush(&mut bench, 3), number(&bench.lane)), (vec![], Some(1)));
+    assert_eq!(
+        (flush(&mut bench, 3), number(&bench.lane)),
+        (vec![], Some(1))
+    );
 }
 
 #[test]
@@ -134,7 +140,10 @@ fn an_approval_holds_for_what_was_shown_and_nothing_else() {
     bench.want(0, 5, 5);
     assert_eq!(flush(&mut bench, 5), [0]);
     bench.want(0, 0, 6);
-    assert_eq!((flush(&mut bench, 6), number(&bench.lane)), (vec![], Some(41)));
+    assert_eq!(
+        (flush(&mut bench, 6), number(&bench.lane)),
+        (vec![], Some(41))
+    );
 }
 
 #[test]
@@ -143,7 +152,9 @@ fn a_restart_keeps_what_was_made_and_what_was_approved() {
     (0..31).for_each(|sku| bench.want(sku, 0, HOUR));
     assert!(flush(&mut bench, HOUR).is_empty());
     let approved = bench.lane.to_approve();
-    bench.lane.approve(approved.clone(), at(2 * HOUR), at(2 * HOUR));
+    bench
+        .lane
+        .approve(approved.clone(), at(2 * HOUR), at(2 * HOUR));
     assert_eq!(flush(&mut bench, 3 * HOUR).len(), 31);
     (31..51).for_each(|sku| bench.want(sku, 0, 4 * HOUR));
     assert_eq!(flush(&mut bench, 4 * HOUR).len(), 20);
@@ -151,7 +162,9 @@ fn a_restart_keeps_what_was_made_and_what_was_approved() {
     let values: Vec<Remembered<u32>> = bench.lane.confirmed_values().collect();
     bench.lane.restart();
     bench.lane.approve(approved, at(2 * HOUR), at(5 * HOUR));
-    values.into_iter().for_each(|value| bench.lane.remember(value));
+    values
+        .into_iter()
+        .for_each(|value| bench.lane.remember(value));
     bench.lane.all_changed(at(5 * HOUR));
     bench.wake(5 * HOUR);
     assert!(flush(&mut bench, 5 * HOUR).is_empty());
@@ -195,7 +208,9 @@ fn a_few_jumps_are_parked_and_tried_again_as_they_are() {
     bench.want(2, 25, 2);
     assert_eq!(flush(&mut bench, 2), [2]);
     let parked = |effect: &Effect| match effect {
-        Effect::Park { sku, code, text, .. } => Some((*sku, code.clone(), text.clone())),
+        Effect::Park {
+            sku, code, text, ..
+        } => Some((*sku, code.clone(), text.clone())),
         _ => None,
     };
     let parked: Vec<_> = bench.effects.iter().filter_map(parked).collect();
