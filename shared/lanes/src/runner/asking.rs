@@ -33,7 +33,7 @@ impl<K: LaneKind> LaneHandle<K> {
     }
 
     /// What waits for a person's approval, in words.
-    pub(crate) fn asks(&self, state: &LaneState<K>) -> Option<Stopped> {
+    fn asks(&self, state: &LaneState<K>) -> Option<Stopped> {
         let asks = state.lane.asks()?;
         Some(Stopped {
             code: "lane.blast_radius".to_owned(),
