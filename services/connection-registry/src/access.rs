@@ -14,7 +14,7 @@ pub enum Role {
     Viewer,
     /// Sets up and runs connections.
     Operator,
-    /// Publishes ERP events, nothing else.
+    /// Publishes ERP events and sets holds, nothing else.
     Publisher,
     /// Does all of it and gives tokens.
     Admin,
@@ -95,6 +95,7 @@ pub(crate) const TABLE: &[Rule] = &[
     ("POST", "/v1/connections/{id}/test", OPERATE),
     ("POST", "/v1/connections/{id}/pause", OPERATE),
     ("POST", "/v1/connections/{id}/resume", OPERATE),
+    ("POST", "/v1/connections/{id}/approve", OPERATE),
     ("GET", "/v1/connections/{id}/schedules", READ),
     ("GET", "/v1/connections/{id}/schedules/{entity}", READ),
     ("PUT", "/v1/connections/{id}/schedules/{entity}", OPERATE),
@@ -110,6 +111,9 @@ pub(crate) const TABLE: &[Rule] = &[
     ("GET", "/v1/connections/{id}/status", READ),
     ("GET", "/v1/parked", READ),
     ("POST", "/v1/parked/{id}/retry", OPERATE),
+    ("GET", "/v1/holds", READ),
+    ("POST", "/v1/holds", PUBLISH),
+    ("DELETE", "/v1/holds/{id}", PUBLISH),
     ("GET", "/v1/receipts", READ),
     ("GET", "/v1/orders", READ),
     ("GET", "/v1/tenant", READ),

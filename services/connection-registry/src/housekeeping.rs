@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::registry::{Registry, Shared};
-use crate::{api::idempotency, runs};
+use crate::{api::idempotency, holds, runs};
 
 const EVERY: Duration = Duration::from_secs(600);
 /// How long reports of verifications are kept.
@@ -34,6 +34,7 @@ impl Registry {
     async fn forget_old(&self) -> Result<(), DbError> {
         idempotency::forget_old(&self.database).await?;
         runs::forget_old(&self.database).await?;
+        holds::forget_old(&self.database).await?;
         let before = Timestamp::now().saturating_sub(REPORTS_KEPT).micros();
         self.database
             .execute(

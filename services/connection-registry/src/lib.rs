@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod connections;
 mod cursors;
+mod holds;
 mod housekeeping;
 mod ids;
 mod installation;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use storelink_bus::kv::{Entry, KvError, KvEvent, Watch};
+use storelink_bus::kv::{Bucket, Entry, KvError, KvEvent, Watch};
 use storelink_events::connection::{ConnectionRecord, TenantRecord};
 use storelink_events::subject;
 use storelink_model::{ConnectionId, TenantId};
@@ -19,12 +19,12 @@ use crate::registry::{Registry, Shared};
 use crate::{schedules, tenants};
 
 /// How long a caller's request waits for the broker; afterwards the sweep goes on with it.
-const PATIENCE: Duration = Duration::from_secs(3);
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Everything is compared with the bucket this often, in case it was lost or changed.
-const COMPARE_EVERY: Duration = Duration::from_secs(300);
-const ATTEMPTS: u32 = 8;
-const BATCH: i64 = 500;
+pub(crate) const COMPARE_EVERY: Duration = Duration::from_secs(300);
+pub(crate) const ATTEMPTS: u32 = 8;
+pub(crate) const BATCH: i64 = 500;
 
 /// A record could not be published; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub(crate) enum PublicationError {
 
 /// What is to be done so that the bucket shows the record.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     Nothing,
     Create,
     Replace {
@@ -75,7 +75,7 @@ pub(crate) async fn run(registry: Shared, cancel: CancellationToken) {
 }
 
 /// Waits until the bucket was lost and made again.
-async fn recreated(bucket: &mut Watch) {
+pub(crate) async fn recreated(bucket: &mut Watch) {
     while bucket.next().await != KvEvent::Recreated {}
 }
 
@@ -144,7 +144,7 @@ impl Registry {
                             self.overtake_connection(id, row.revision, revision).await?;
                             continue;
                         }
-                        step => self.write(&key, step, &record).await,
+                        step => write(&self.bucket, &key, step, &record).await,
                     }
                 }
                 None => match found {
@@ -180,7 +180,7 @@ impl Registry {
                     self.overtake_tenant(id, row.revision, revision).await?;
                     continue;
                 }
-                step => self.write(&key, step, &record).await,
+                step => write(&self.bucket, &key, step, &record).await,
             };
             if settled(written)? && self.mark_tenant(id, row.revision).await? {
                 return Ok(());
@@ -188,20 +188,6 @@ impl Registry {
             sleep(Duration::from_millis(20) * attempt).await;
         }
         Err(PublicationError::Contention)
-    }
-
-    async fn write<T: serde::Serialize>(
-        &self,
-        key: &str,
-        step: Step,
-        record: &T,
-    ) -> Result<(), KvError> {
-        let value = serde_json::to_vec(record).unwrap_or_default();
-        match step {
-            Step::Nothing | Step::Overtake { .. } => Ok(()),
-            Step::Create => self.bucket.create(key, value).await.map(drop),
-            Step::Replace { revision } => self.bucket.update(key, value, revision).await.map(drop),
-        }
     }
 
     async fn connections_to_publish(
@@ -298,8 +284,23 @@ impl Registry {
     }
 }
 
+/// Carries a step out.
+pub(crate) async fn write<T: serde::Serialize>(
+    bucket: &Bucket,
+    key: &str,
+    step: Step,
+    record: &T,
+) -> Result<(), KvError> {
+    let value = serde_json::to_vec(record).unwrap_or_default();
+    match step {
+        Step::Nothing | Step::Overtake { .. } => Ok(()),
+        Step::Create => bucket.create(key, value).await.map(drop),
+        Step::Replace { revision } => bucket.update(key, value, revision).await.map(drop),
+    }
+}
+
 /// Whether the write stands; false when somebody else wrote in between and it is to be repeated.
-fn settled(written: Result<(), KvError>) -> Result<bool, KvError> {
+pub(crate) fn settled(written: Result<(), KvError>) -> Result<bool, KvError> {
     match written {
         Ok(()) => Ok(true),
         Err(KvError::Conflict { .. }) => Ok(false),
@@ -307,7 +308,8 @@ fn settled(written: Result<(), KvError>) -> Result<bool, KvError> {
     }
 }
 
-fn step<T>(found: Option<&Entry>, wanted: &T, revision: impl Fn(&T) -> u64) -> Step
+/// What is to be done with what the bucket holds.
+pub(crate) fn step<T>(found: Option<&Entry>, wanted: &T, revision: impl Fn(&T) -> u64) -> Step
 where
     T: serde::de::DeserializeOwned + PartialEq,
 {

@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use storelink_bus::rpc::RpcError;
 use storelink_events::internal::Listing;
 use storelink_events::rpc::{
-    self, CatalogStatus, ConnectionQuestion, DriftQuestion, DriftReports, LaneStatus, OrderSummary,
-    OrdersQuestion, Page, PageQuestion, Parked, Receipt, Reconcile, ReconcileAnswer, Retried,
-    RetryParked, SkuAnswer, SkuQuestion,
+    self, Approve, Approved, CatalogStatus, ConnectionQuestion, DriftQuestion, DriftReports,
+    LaneStatus, OrderSummary, OrdersQuestion, Page, PageQuestion, Parked, Receipt, Reconcile,
+    ReconcileAnswer, Retried, RetryParked, SkuAnswer, SkuQuestion,
 };
 use storelink_events::subject;
 use storelink_model::{ConnectionId, TenantId};
@@ -56,6 +56,15 @@ impl Registry {
             connection: connection.clone(),
         };
         self.ask(service, rpc::LANE, &question).await
+    }
+
+    /// Only the process that runs the lane answers.
+    pub(crate) async fn ask_approve(
+        &self,
+        service: &str,
+        question: &Approve,
+    ) -> Result<Approved, RpcError> {
+        self.ask(service, rpc::APPROVE, question).await
     }
 
     pub(crate) async fn ask_catalog(

@@ -23,6 +23,7 @@ pub(crate) struct Registry {
     pub(crate) database: Database,
     pub(crate) bus: Bus,
     pub(crate) bucket: Bucket,
+    pub(crate) holds: Bucket,
     pub(crate) vault: Arc<Vault>,
     pub(crate) http: HttpClient,
     pub(crate) adapters: Adapters,
@@ -31,6 +32,8 @@ pub(crate) struct Registry {
     pub(crate) verifications: Places,
     /// Wakes the sweep: something waits to be published.
     pub(crate) unpublished: Notify,
+    /// The same for holds.
+    pub(crate) unpublished_holds: Notify,
     pub(crate) silences: Silences,
 }
 
@@ -44,6 +47,7 @@ impl Registry {
             database,
             bus: context.bus.clone(),
             bucket: Bucket::new(&context.bus, names::CONNECTIONS),
+            holds: Bucket::new(&context.bus, names::HOLDS),
             vault: context.vault.clone(),
             http: context.http.clone(),
             adapters: context.adapters.clone(),
@@ -51,6 +55,7 @@ impl Registry {
             public_url: context.settings.http.public_url.clone(),
             verifications: Places::default(),
             unpublished: Notify::new(),
+            unpublished_holds: Notify::new(),
             silences: Silences::default(),
         }))
     }

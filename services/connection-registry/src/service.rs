@@ -16,7 +16,8 @@ use crate::bootstrap::{self, BootstrapError};
 use crate::installation::KeyError;
 use crate::registry::{Registry, Shared};
 use crate::{
-    SERVICE, api, housekeeping, publication, reconciliations, reports, server, state_watch, ticks,
+    SERVICE, api, holds, housekeeping, publication, reconciliations, reports, server, state_watch,
+    ticks,
 };
 
 /// The schema of the registry's database.
@@ -131,6 +132,7 @@ fn spawn_clocks(
     clock!(ticks);
     clock!(reconciliations);
     clock!(publication);
+    clock!(holds);
     clock!(state_watch);
     clock!(housekeeping);
     tasks

@@ -4,6 +4,7 @@ pub mod connection;
 pub mod contract;
 pub mod envelope;
 pub mod erp;
+pub mod hold;
 pub mod hub;
 pub mod internal;
 mod pointer;

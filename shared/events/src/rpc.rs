@@ -23,6 +23,9 @@ pub const ORDERS: &str = "orders";
 pub const LISTING: &str = "listing";
 /// Ask product-catalog how many listings a connection has: [`ConnectionQuestion`] to [`CatalogStatus`].
 pub const CATALOG: &str = "catalog";
+/// Tell the publisher that runs a connection that a person wants what waits there for an approval:
+/// [`Approve`] to [`Approved`]. Only the process that runs it answers.
+pub const APPROVE: &str = "approve";
 /// Tell connection-registry how a run ended: `internal::RunReport` to `()`.
 pub const RUN: &str = "run";
 /// Ask a publisher to compare a store with what it should show: [`Reconcile`] to
@@ -65,6 +68,20 @@ pub struct SkuAnswer {
     pub reason: Option<String>,
     /// The parked item, when there is one.
     pub parked: Option<Parked>,
+    /// What is kept back now of the ERP's values.
+    #[serde(default)]
+    pub holds: Vec<HeldBack>,
+}
+
+/// A hold that counts now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// The hold's id.
+    pub id: String,
+    /// How much it keeps back.
+    pub quantity: String,
+    /// When it is over; never by itself when none.
+    pub until: Option<Timestamp>,
 }
 
 /// One value of the ERP.
@@ -95,8 +112,29 @@ pub struct LaneStatus {
     pub parked: u64,
     /// When the store confirmed a write last.
     pub last_confirmed: Option<Timestamp>,
-    /// Why nothing is sent now.
+    /// Why nothing is sent now, or why a person must act.
     pub stopped: Option<Stopped>,
+    /// How many changes wait for a person's approval; [`APPROVE`] takes this number.
+    #[serde(default)]
+    pub asks: Option<u64>,
+}
+
+/// A person wants what waits for an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approve {
+    /// At which connection.
+    pub connection: ConnectionId,
+    /// How many changes that person was shown.
+    pub number: u64,
+}
+
+/// What became of an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// How many changes are approved; none when more wait than were shown, or nothing does.
+    pub approved: Option<u64>,
+    /// How many waited when it arrived.
+    pub waiting: u64,
 }
 
 /// Why a lane sends nothing.

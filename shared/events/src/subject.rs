@@ -222,6 +222,12 @@ pub fn tenant_key(tenant: &TenantId) -> String {
     format!("tenant.{tenant}")
 }
 
+/// Key of the holds of a SKU in the bucket `holds`.
+#[must_use]
+pub fn hold_key(tenant: &TenantId, sku: &Sku) -> String {
+    format!("hold.{tenant}.{}", token(sku.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

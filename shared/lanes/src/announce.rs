@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kind::{LaneKind, Names};
 use crate::records::Questions;
-use crate::runner::{LaneHandle, Lanes, closed_reason};
+use crate::runner::{LaneHandle, Lanes};
 
 /// How often everything is looked at, in case that something was missed.
 const REGULARLY: Duration = Duration::from_secs(15);
@@ -156,7 +156,7 @@ fn state_of<K: LaneKind>(
     if !record.is_active(K::names().switch) {
         return None;
     }
-    let closed = closed_reason(&state, now);
+    let closed = handle.stopped(&state, now);
     if let Some(stopped) = &closed
         && stopped.needs_attention
     {

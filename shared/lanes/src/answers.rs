@@ -9,9 +9,10 @@ use serde::de::DeserializeOwned;
 use storelink_bus::Bus;
 use storelink_bus::rpc::{Call, Endpoint, Fault, RpcError};
 use storelink_events::rpc::{
-    ConnectionQuestion, DRIFT, DriftQuestion, DriftReports, ErpValue, LANE, LaneStatus, PARKED,
-    Page, PageQuestion, Parked, RECEIPTS, RECONCILE, RETRY_PARKED, Receipt, Reconcile,
-    ReconcileAnswer, Retried, RetryParked, SKU, SkuAnswer, SkuQuestion,
+    APPROVE, Approve, Approved, ConnectionQuestion, DRIFT, DriftQuestion, DriftReports, ErpValue,
+    HeldBack, LANE, LaneStatus, PARKED, Page, PageQuestion, Parked, RECEIPTS, RECONCILE,
+    RETRY_PARKED, Receipt, Reconcile, ReconcileAnswer, Retried, RetryParked, SKU, SkuAnswer,
+    SkuQuestion,
 };
 use storelink_events::subject;
 use storelink_model::{ConnectionId, Timestamp};
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kind::LaneKind;
 use crate::lane::SkuView;
-use crate::levels::Levels;
+use crate::levels::{Levels, SkuId};
 use crate::records::Questions;
 use crate::runner::{LaneHandle, Lanes, closed_reason};
 
@@ -78,6 +79,8 @@ impl<K: LaneKind> Answers<K> {
         );
         serve!(subject::rpc(service, RECONCILE), Reconcile, reconcile);
         serve!(subject::rpc(service, DRIFT), DriftQuestion, drift);
+        serve!(subject::rpc(service, APPROVE), Approve, approve);
+        serve!(of_replica(APPROVE), Approve, approve_here);
     }
 
     async fn sku(&self, question: SkuQuestion) -> Result<SkuAnswer, Fault> {
@@ -173,7 +176,8 @@ impl<K: LaneKind> Answers<K> {
             oldest_dirty: counts.oldest_dirty,
             parked: count(counts.parked),
             last_confirmed: counts.last_confirmed,
-            stopped: closed_reason(&state, Timestamp::now()),
+            stopped: handle.stopped(&state, Timestamp::now()),
+            asks: state.lane.asks().map(|asks| count(asks.number)),
         })
     }
 
@@ -218,10 +222,38 @@ impl<K: LaneKind> Answers<K> {
         self.questions.drift_reports(&question).await.map_err(fault)
     }
 
-    fn lane_of(
-        &self,
-        connection: &ConnectionId,
-    ) -> Result<Arc<LaneHandle<K>>, Fault> {
+    async fn approve(&self, question: Approve) -> Result<Approved, Fault> {
+        match self
+            .elsewhere(&question.connection, APPROVE, &question)
+            .await?
+        {
+            Some(answer) => Ok(answer),
+            None => self.approve_here(question).await,
+        }
+    }
+
+    /// Committed first, so that a restart knows of it; then the lane lets it go.
+    async fn approve_here(&self, question: Approve) -> Result<Approved, Fault> {
+        let handle = self.running(&question.connection)?;
+        let found = handle.to_approve().ok_or_else(not_running)?;
+        let waiting = count(found.changes.len());
+        if waiting == 0 || waiting > question.number {
+            return Ok(Approved {
+                approved: None,
+                waiting,
+            });
+        }
+        let at = Timestamp::now();
+        let kept = self.questions.approve(&found, at).await;
+        kept.map_err(fault)?;
+        handle.approve(found.changes, at);
+        Ok(Approved {
+            approved: Some(waiting),
+            waiting,
+        })
+    }
+
+    fn lane_of(&self, connection: &ConnectionId) -> Result<Arc<LaneHandle<K>>, Fault> {
         self.lanes.get(connection).ok_or_else(unknown)
     }
 }
@@ -235,6 +267,8 @@ fn describe<K: LaneKind>(handle: &LaneHandle<K>, question: &SkuQuestion, answer:
         answer.reason = Some("lane.not_listed: the store does not list this article".to_owned());
         return;
     };
+    let now = Timestamp::now();
+    answer.holds = held_back(handle, sku, now);
     let wanted = state.why_not(&handle.levels, sku);
     answer.confirmed = view
         .last
@@ -249,7 +283,12 @@ fn describe<K: LaneKind>(handle: &LaneHandle<K>, question: &SkuQuestion, answer:
             answer.wanted = Some(K::describe_wanted(wanted));
             let same = view.confirmed_at.is_some() && view.last.as_ref() == Some(wanted);
             answer.dirty = !same || view.waiting || view.in_flight || view.recheck.is_some();
-            why_dirty(&view, same, closed_reason(&state, Timestamp::now()))
+            let stopped = if view.withheld {
+                handle.stopped(&state, now)
+            } else {
+                closed_reason(&state, now)
+            };
+            why_dirty(&view, same, stopped)
         }
     };
     if let Some(blocked) = view.blocked {
@@ -264,6 +303,17 @@ fn describe<K: LaneKind>(handle: &LaneHandle<K>, question: &SkuQuestion, answer:
             "listing.{word}: nothing is written for this article"
         ));
     }
+}
+
+fn held_back<K: LaneKind>(handle: &LaneHandle<K>, sku: SkuId, now: Timestamp) -> Vec<HeldBack> {
+    let holds = handle.levels.holds(sku).into_iter();
+    let holds = holds.filter(|hold| hold.counts(&handle.connection, now));
+    let shown = holds.map(|hold| HeldBack {
+        id: hold.id,
+        quantity: hold.quantity.to_string(),
+        until: hold.until,
+    });
+    shown.collect()
 }
 
 fn why_dirty<W>(

@@ -14,7 +14,7 @@ use crate::announce::{announce_parked, announce_states};
 use crate::answers::Answers;
 use crate::intake::{Intake, Mirror, ValueStream};
 use crate::kind::LaneKind;
-use crate::levels::{Levels, follow_values, publish_missing};
+use crate::levels::{Levels, follow_holds, follow_values, publish_missing};
 use crate::metrics::LaneMetrics;
 use crate::orders::Orders;
 use crate::ownership::Ownership;
@@ -113,7 +113,7 @@ impl<K: LaneKind> Engine<K> {
         }
     }
 
-    /// Reads levels and listings and goes on following them. False when asked to end before all of
+    /// Reads levels, listings and holds and goes on following them. False when asked to end before all of
     /// what was there is read: no lane starts before that.
     async fn replay(
         &self,
@@ -137,13 +137,23 @@ impl<K: LaneKind> Engine<K> {
             listings_read,
             shutdown.clone(),
         ));
-        let both = async {
+        let (holds_read, mut all_holds) = watch::channel(!K::names().holds);
+        if K::names().holds {
+            background.spawn(follow_holds(
+                bus.clone(),
+                self.levels.clone(),
+                holds_read,
+                shutdown.clone(),
+            ));
+        }
+        let all = async {
             all_levels.wait_for(|read| *read).await.ok();
             all_listings.wait_for(|read| *read).await.ok();
+            all_holds.wait_for(|read| *read).await.ok();
         };
         tokio::select! {
             () = shutdown.cancelled() => false,
-            () = both => true,
+            () = all => true,
         }
     }
 

@@ -10,6 +10,8 @@ pub struct Quantity(Decimal);
 impl Quantity {
     /// None at all.
     pub const ZERO: Self = Self(Decimal::ZERO);
+    /// The largest.
+    pub const MAX: Self = Self(Decimal::from_parts(1_000_000_000, 0, 0, false, 0));
 
     fn check(value: Decimal) -> Result<Self, InvalidValue> {
         Ok(Self(value.normalize()))

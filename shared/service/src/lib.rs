@@ -3,6 +3,7 @@
 mod connections;
 mod context;
 mod gate;
+mod holds;
 mod linked;
 mod pace;
 mod places;
@@ -12,5 +13,6 @@ mod rejection;
 
 pub use connections::Connections;
 pub use context::{ServiceContext, ServiceParts, StartError};
+pub use holds::{HoldsEvent, HoldsWatch};
 pub use linked::{AccessError, LinkedConnection};
 pub use rejection::reject_event;

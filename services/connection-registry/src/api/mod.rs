@@ -1,6 +1,7 @@
 //! The HTTP API `/v1`.
 
 pub(crate) mod answer;
+mod approvals;
 mod audit;
 pub(crate) mod caller;
 mod connections;
@@ -8,6 +9,7 @@ mod drift;
 mod event_schema;
 mod events;
 mod extract;
+mod holds;
 mod home;
 pub(crate) mod idempotency;
 pub(crate) mod json;
@@ -59,6 +61,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(lifecycle::test))
         .routes(routes!(lifecycle::pause))
         .routes(routes!(lifecycle::resume))
+        .routes(routes!(approvals::approve))
         .routes(routes!(schedules::list))
         .routes(routes!(schedules::read, schedules::set))
         .routes(routes!(schedules::run_now))
@@ -69,6 +72,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(status::read))
         .routes(routes!(parked::list))
         .routes(routes!(parked::retry))
+        .routes(routes!(holds::list, holds::create))
+        .routes(routes!(holds::cancel))
         .routes(routes!(ledger::receipts))
         .routes(routes!(ledger::orders))
         .routes(routes!(tenant::read))

@@ -22,6 +22,7 @@ use crate::problem::{FieldError, Problem, ProblemDocument, catalogue};
         (name = "connections", description = "Links to stores: draft, verify, activate, run"),
         (name = "schedules", description = "What is read and written, and when"),
         (name = "events", description = "ERP events from systems without NATS"),
+        (name = "holds", description = "Quantities that are kept back from what is published"),
         (name = "parked", description = "What waits for a person"),
         (name = "ledger", description = "What was written and what came in"),
         (name = "platforms", description = "Fields and guided steps of each platform"),

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use storelink_bus::rpc::RpcError;
 use storelink_events::internal::Listing;
-use storelink_events::rpc::{ErpValue, SkuAnswer, SkuQuestion};
+use storelink_events::rpc::{ErpValue, HeldBack, SkuAnswer, SkuQuestion};
 use storelink_model::{Sku, Timestamp};
 use utoipa::ToSchema;
 
@@ -21,7 +21,8 @@ use crate::registry::Shared;
     "sku": "MUG-01",
     "stock": {"unavailable": false, "erp": [{"source": "main", "value": "37", "version": 1842,
         "time": "2026-11-22T06:30:00Z"}], "wanted": "35", "confirmed": "35",
-        "confirmed_at": "2026-11-22T06:30:01Z", "dirty": false},
+        "confirmed_at": "2026-11-22T06:30:01Z", "dirty": false,
+        "holds": [{"id": "hld_01980f6e1f4a7d0c9b1e2a3b4c5d6e7f", "quantity": "2"}]},
     "price": {"unavailable": true, "erp": [], "dirty": false},
     "listing": {"unavailable": false, "product": "42", "variation": "43"}
 }))]
@@ -62,6 +63,22 @@ pub(crate) struct ValueView {
     /// The parked item, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     parked: Option<ParkedView>,
+    /// What is kept back now of the ERP's values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<HeldBackView>,
+}
+
+/// A hold that counts now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HeldBackView {
+    /// The hold's id.
+    id: String,
+    /// How much it keeps back.
+    quantity: String,
+    /// When it is over; never by itself when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
 }
 
 /// One value of the ERP.
@@ -149,6 +166,17 @@ impl From<Result<SkuAnswer, RpcError>> for ValueView {
             dirty: answer.dirty,
             reason: answer.reason,
             parked: answer.parked.map(Into::into),
+            holds: answer.holds.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<HeldBack> for HeldBackView {
+    fn from(held: HeldBack) -> Self {
+        Self {
+            id: held.id,
+            quantity: held.quantity,
+            until: held.until,
         }
     }
 }

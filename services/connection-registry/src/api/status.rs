@@ -61,9 +61,12 @@ pub(crate) struct LaneView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     last_confirmed: Option<Timestamp>,
-    /// Why nothing is sent now.
+    /// Why nothing is sent now, or why a person must act.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<StoppedView>,
+    /// How many changes wait for an approval; `approve` takes this number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asks: Option<u64>,
 }
 
 /// Why nothing is sent.
@@ -151,6 +154,7 @@ impl From<Result<LaneStatus, RpcError>> for LaneView {
                 needs_attention: stopped.needs_attention,
                 until: stopped.until,
             }),
+            asks: lane.asks,
         }
     }
 }

@@ -9,12 +9,14 @@
 
 mod access;
 mod app;
+mod approvals;
 mod bad_requests;
 mod connections;
 mod description;
 mod editing;
 mod events;
 mod fake_store;
+mod holds;
 mod idempotency;
 mod ledger;
 mod publication;

@@ -43,6 +43,8 @@ pub mod names {
     pub const HOOK_SECRETS: &str = "hook-secrets";
     /// Bucket: token windows of connections with a configured limit.
     pub const PACE: &str = "pace";
+    /// Bucket: quantities that are kept back from what is published.
+    pub const HOLDS: &str = "holds";
     /// Bucket: the ERP's warehouses, price lists, document kinds and payment types.
     pub const CATALOGS: &str = "catalogs";
 }
@@ -184,6 +186,12 @@ const STREAMS: &[StreamSpec] = &[
         16,
     ),
     bucket(
+        "KV_holds",
+        "quantities kept back from what is published",
+        &["$KV.holds.>"],
+        64,
+    ),
+    bucket(
         "KV_catalogs",
         "the ERP's warehouses, price lists, document kinds and payment types",
         &["$KV.catalogs.>"],
@@ -264,7 +272,7 @@ mod tests {
             assert!(spec.max_consumers > 0, "{}", spec.name);
             assert!(spec.max_bytes > 0, "{}", spec.name);
         }
-        assert_eq!(seen.len(), 19);
+        assert_eq!(seen.len(), 20);
     }
 
     #[test]

@@ -19,11 +19,13 @@ use storelink_bus::streams::ConsumerSpec;
 use storelink_events::connection::ConnectionSettings;
 use storelink_events::erp::ErpEvent;
 use storelink_events::internal::{Blocked, Listing};
-use storelink_model::{Sku, TenantId, Timestamp, Version};
+use storelink_model::{Quantity, Sku, TenantId, Timestamp, Version};
 
 pub use price::{Price, PriceValue, WantedPrice, WantedSale};
 pub use shown::Shown;
 pub use stock::Stock;
+
+use crate::lane::{Asks, GuardRule};
 
 /// How one kind of lane is called in the outside world.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub struct Names {
     pub values: &'static str,
     /// The durable consumer of orders, where an order changes what a store shows.
     pub orders: Option<ConsumerSpec>,
+    /// Whether holds keep some of it back.
+    pub holds: bool,
 }
 
 /// One value of the ERP with its place among the values of its key.
@@ -156,7 +160,8 @@ pub trait LaneKind: Send + Sync + 'static {
     /// Why nothing is written for a listing.
     fn blocked(listing: &Listing) -> Option<Blocked>;
 
-    /// What the store should show, from the values of the connection's sources.
+    /// What the store should show, from the values of the connection's sources less what is `held`
+    /// back from it now.
     ///
     /// # Errors
     /// When nothing can be published, with the reason.
@@ -164,12 +169,19 @@ pub trait LaneKind: Send + Sync + 'static {
         settings: &ConnectionSettings,
         profile: &CapabilityProfile,
         values: &[Option<&Self::Value>],
+        held: Quantity,
         now: Timestamp,
     ) -> WantedResult<Self::Wanted>;
 
     /// The next instant at which [`LaneKind::wanted`] may give something else although nothing
     /// changed.
     fn next_boundary(values: &[Option<&Self::Value>], now: Timestamp) -> Option<Timestamp>;
+
+    /// What must not happen to a store without asking.
+    fn guard(settings: &ConnectionSettings) -> GuardRule<Self::Wanted>;
+
+    /// What waits for a person's approval, in words.
+    fn describe_asks(asks: &Asks<Self::Wanted>) -> String;
 
     /// Which of an article's values this is.
     fn value_kind() -> ValueKind;

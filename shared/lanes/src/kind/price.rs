@@ -1,6 +1,7 @@
 //! Prices: one price list per connection, gross or net, regular and sale price always together.
 
 mod entry;
+mod factor;
 
 use serde::{Deserialize, Serialize};
 use storelink_adapter_api::{
@@ -12,9 +13,10 @@ use storelink_events::connection::{ConnectionSettings, PriceFormat};
 use storelink_events::erp::{ErpEvent, SaleItem};
 use storelink_events::internal::{Blocked, Listing};
 use storelink_events::subject;
-use storelink_model::{Amount, Currency, PriceListCode, TaxRate, Timestamp};
+use storelink_model::{Amount, Currency, PriceListCode, Quantity, TaxRate, Timestamp};
 
 use super::{Changes, LaneKind, Level, LevelKey, Names, Shown, Unpublishable, WantedResult};
+use crate::lane::{Asks, GuardRule};
 
 /// The kind of lane that publishes prices.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +76,7 @@ impl LaneKind for Price {
             intake: PRICE_INTAKE,
             values: names::PRICES,
             orders: None,
+            holds: false,
         }
     }
 
@@ -151,6 +154,7 @@ impl LaneKind for Price {
         settings: &ConnectionSettings,
         profile: &CapabilityProfile,
         values: &[Option<&Box<PriceValue>>],
+        _: Quantity,
         now: Timestamp,
     ) -> WantedResult<WantedPrice> {
         let Some(choice) = &settings.price_list else {
@@ -192,6 +196,15 @@ impl LaneKind for Price {
             .flatten()
             .filter(|at| *at > now)
             .min()
+    }
+
+    fn guard(settings: &ConnectionSettings) -> GuardRule<WantedPrice> {
+        factor::rule(settings.price_factor_limit)
+    }
+
+    fn describe_asks(asks: &Asks<WantedPrice>) -> String {
+        let Asks { number, limit, .. } = asks;
+        format!("{number} prices would change by more than the factor {limit}")
     }
 
     fn value_kind() -> ValueKind {

@@ -1,4 +1,4 @@
-//! Stock: the sum over a connection's warehouses, less its reserve, never below zero.
+//! Stock: the sum over a connection's warehouses, less its reserve and holds, never below zero.
 
 use storelink_adapter_api::{
     AdapterError, Article, CapabilityProfile, ItemOutcome, Limits, StockWrite, StoreAccess,
@@ -12,6 +12,7 @@ use storelink_events::subject;
 use storelink_model::{Quantity, Timestamp, Version, WarehouseCode};
 
 use super::{Changes, LaneKind, Level, LevelKey, Names, Shown, Unpublishable, WantedResult};
+use crate::lane::{Asks, Few, GuardRule, LastShown};
 
 /// The kind of lane that publishes stock.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,7 @@ impl LaneKind for Stock {
             intake: STOCK_INTAKE,
             values: names::STOCK,
             orders: Some(STOCK_ORDERS),
+            holds: true,
         }
     }
 
@@ -112,6 +114,7 @@ impl LaneKind for Stock {
         settings: &ConnectionSettings,
         _: &CapabilityProfile,
         values: &[Option<&Quantity>],
+        held: Quantity,
         _: Timestamp,
     ) -> WantedResult<u32> {
         if values.is_empty() {
@@ -128,12 +131,41 @@ impl LaneKind for Stock {
             sum = sum.checked_add(**value).ok_or_else(beyond)?;
         }
         let sellable = sum.checked_sub(settings.reserve).ok_or_else(beyond)?;
+        // What is held back beyond every quantity leaves nothing.
+        let sellable = sellable.checked_sub(held).unwrap_or(Quantity::ZERO);
         let pieces = sellable.floor_at_zero().whole().decimal();
         u32::try_from(pieces).map(Some).map_err(|_| beyond())
     }
 
     fn next_boundary(_: &[Option<&Quantity>], _: Timestamp) -> Option<Timestamp> {
         None
+    }
+
+    fn guard(settings: &ConnectionSettings) -> GuardRule<u32> {
+        GuardRule {
+            is_dangerous: sets_to_zero,
+            limit: 0,
+            percent: settings.zero_limit_percent,
+            few: Few::Send,
+        }
+    }
+
+    fn describe_asks(asks: &Asks<u32>) -> String {
+        let Asks {
+            number,
+            written,
+            recent,
+            allowed,
+            ..
+        } = asks;
+        let before = match recent {
+            0 => String::new(),
+            recent => format!(" after {recent} within a day"),
+        };
+        format!(
+            "{number} of {written} articles would be set to zero{before}; \
+             without asking it may be {allowed}"
+        )
     }
 
     fn value_kind() -> ValueKind {
@@ -169,6 +201,11 @@ impl LaneKind for Stock {
     }
 }
 
+/// An article of which nothing is known may be sold now, and could not be any more.
+fn sets_to_zero(shown: LastShown<'_, u32>, wanted: &u32, _: u32) -> bool {
+    *wanted == 0 && !(shown.sure && shown.value == Some(&0))
+}
+
 /// A warehouse that is named twice counts once.
 fn distinct(settings: &ConnectionSettings) -> Vec<WarehouseCode> {
     let mut distinct: Vec<WarehouseCode> = Vec::with_capacity(settings.warehouses.len());
@@ -197,6 +234,10 @@ mod tests {
     use super::*;
 
     fn sellable(warehouses: &[Option<&str>], reserve: &str) -> WantedResult<u32> {
+        less(warehouses, reserve, "0")
+    }
+
+    fn less(warehouses: &[Option<&str>], reserve: &str, held: &str) -> WantedResult<u32> {
         let settings = ConnectionSettings {
             warehouses: (0..warehouses.len())
                 .map(|n| format!("w{n}").parse().unwrap())
@@ -213,6 +254,7 @@ mod tests {
             &settings,
             &CapabilityProfile::default(),
             &values,
+            held.parse().unwrap(),
             Timestamp::now(),
         )
     }
@@ -243,6 +285,34 @@ mod tests {
     fn is_never_below_zero() {
         assert_eq!(sellable(&[Some("-4"), Some("1")], "0"), Ok(Some(0)));
         assert_eq!(sellable(&[Some("2")], "5"), Ok(Some(0)));
+        assert_eq!(less(&[Some("2")], "0", "5"), Ok(Some(0)));
+        assert_eq!(less(&[Some("-999999999")], "0", "999999999"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn is_less_by_what_is_held_back() {
+        assert_eq!(less(&[Some("10")], "3", "4"), Ok(Some(3)));
+        assert_eq!(less(&[Some("10"), Some("1")], "0", "0.5"), Ok(Some(10)));
+    }
+
+    #[test]
+    fn zero_is_dangerous_unless_the_store_surely_shows_it() {
+        for (value, sure, wanted, dangerous) in [
+            (Some(5), true, 0, true),
+            (Some(5), false, 0, true),
+            (None, false, 0, true),
+            (Some(0), false, 0, true),
+            (Some(0), true, 0, false),
+            (Some(5), true, 1, false),
+            (None, false, 1, false),
+        ] {
+            let shown = LastShown {
+                value: value.as_ref(),
+                sure,
+            };
+            let said = sets_to_zero(shown, &wanted, 0);
+            assert_eq!(said, dangerous, "{value:?} {sure} {wanted}");
+        }
     }
 
     #[test]

@@ -75,6 +75,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         if slot.ids != item.ids {
             return;
         }
+        let known = slot.confirmed && slot.last.as_ref() == Some(&item.value);
+        self.guard.confirmed(item.sku, &item.value, known, now);
         slot.last = Some(item.value);
         slot.confirmed = true;
         slot.confirmed_at = now.micros();
@@ -112,9 +114,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return;
         }
         let input = input_of(&item.ids, &item.value);
-        slot.last = Some(item.value);
         slot.confirmed = false;
         self.close_doubt(item.sku, DoubtKind::Drift, effects);
+        self.guard.refused(item.sku);
         self.park(item.sku, code, text, input, effects);
     }
 
@@ -129,6 +131,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return;
         };
         slot.confirmed = false;
+        if slot.ids == item.ids {
+            self.guard.unclear(item.sku, &item.value, now);
+        }
         // The late effect that is feared now is this request's: writing earlier settles nothing.
         slot.forced = false;
         let due = now.saturating_add(recheck_after);

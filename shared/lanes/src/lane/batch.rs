@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use storelink_model::Timestamp;
 
+use super::guard::{Few, Verdict};
 use super::queue::{GroupId, Turn};
 use super::slot::PackedIds;
 use super::{DoubtKind, Effect, Lane};
@@ -56,6 +57,8 @@ pub struct BatchItem<W> {
 /// What is to be done with an article that waits.
 enum Judged<W> {
     Write(Desired<W>, W),
+    /// It waits for a person, and goes on waiting.
+    Withhold,
     Leave,
 }
 
@@ -67,19 +70,26 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         desired: &mut dyn FnMut(SkuId) -> Desired<W>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        while let Some(group) = self.queue.oldest() {
-            let Some((turn, sku)) = self.next_in(group) else {
-                continue;
-            };
-            match self.judge(sku, desired, effects) {
-                Judged::Write(..) => {
-                    self.put_back(group, turn, sku);
-                    return true;
+        self.survey(desired);
+        loop {
+            while let Some(group) = self.queue.oldest() {
+                let Some((turn, sku)) = self.next_in(group) else {
+                    continue;
+                };
+                match self.judge(sku, desired, effects) {
+                    Judged::Write(..) => {
+                        self.put_back(group, turn, sku);
+                        return true;
+                    }
+                    Judged::Withhold => self.withhold(sku),
+                    Judged::Leave => self.leave(sku),
                 }
-                Judged::Leave => self.leave(sku),
+            }
+            // What turned out to be right may have been one too many before.
+            if !self.release() {
+                return false;
             }
         }
-        false
     }
 
     /// Takes the items of the next request: the article that waits longest, and up to `limit` in
@@ -90,6 +100,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         desired: &mut dyn FnMut(SkuId) -> Desired<W>,
         effects: &mut Vec<Effect>,
     ) -> Option<Batch<W>> {
+        self.survey(desired);
         let mut items = Vec::new();
         while items.is_empty() {
             let group = self.queue.oldest()?;
@@ -101,6 +112,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                     Judged::Write(desired, value) => {
                         items.extend(self.send(sku, turn, desired, value));
                     }
+                    Judged::Withhold => self.withhold(sku),
                     Judged::Leave => self.leave(sku),
                 }
             }
@@ -159,14 +171,17 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                 self.judge_value(sku, desired, wanted, effects)
             }
             Ok(None) => {
+                self.guard.dismiss(sku);
                 self.unpark(sku, effects);
                 Judged::Leave
             }
             Err(reason) if !reason.parks => {
+                self.guard.dismiss(sku);
                 self.unpark(sku, effects);
                 Judged::Leave
             }
             Err(reason) => {
+                self.guard.dismiss(sku);
                 let input = format!("{}: {}", reason.code, reason.text);
                 if self
                     .parked
@@ -189,6 +204,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         wanted: W,
         effects: &mut Vec<Effect>,
     ) -> Judged<W> {
+        let verdict = self.weigh(sku, &wanted);
         let Some(slot) = self.slots.get(&sku) else {
             return Judged::Leave;
         };
@@ -201,10 +217,34 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             .parked
             .get(&sku)
             .is_some_and(|entry| !entry.retry && entry.input == input_of(&slot.ids, &wanted));
-        if refused_before {
-            Judged::Leave
-        } else {
-            Judged::Write(desired, wanted)
+        match verdict {
+            Verdict::Approved => Judged::Write(desired, wanted),
+            Verdict::Harmless | Verdict::Dangerous if refused_before => Judged::Leave,
+            Verdict::Harmless => Judged::Write(desired, wanted),
+            Verdict::Dangerous if self.guard.stops(self.written) => Judged::Withhold,
+            Verdict::Dangerous => self.few(sku, desired, wanted, effects),
+        }
+    }
+
+    /// A dangerous change that is one of few.
+    fn few(
+        &mut self,
+        sku: SkuId,
+        desired: Desired<W>,
+        wanted: W,
+        effects: &mut Vec<Effect>,
+    ) -> Judged<W> {
+        let (Some(rule), Some(slot)) = (&self.guard.rule, self.slots.get(&sku)) else {
+            return Judged::Leave;
+        };
+        match rule.few {
+            Few::Send => Judged::Write(desired, wanted),
+            Few::Park { code, explain } => {
+                let text = explain(slot.last.as_ref(), &wanted, rule.limit);
+                let input = input_of(&slot.ids, &wanted);
+                self.park(sku, code, &text, input, effects);
+                Judged::Leave
+            }
         }
     }
 

@@ -68,6 +68,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             Some(slot) => slot,
             None => {
                 let slot = Slot::new(sku, ids.clone(), group, shard);
+                self.written += 1;
                 self.slots.entry(sku).or_insert(slot)
             }
         };
@@ -80,15 +81,18 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         if slot.ids != ids {
             slot.forget();
             slot.ids = ids;
+            self.guard.forget(sku);
         }
         if slot.turn != 0 && (slot.group != group || blocked.is_some()) {
             slot.turn = 0;
             self.waiting = self.waiting.saturating_sub(1);
         }
         slot.group = group;
-        slot.blocked = blocked;
+        let was_written = std::mem::replace(&mut slot.blocked, blocked).is_none();
+        self.written = self.written + usize::from(blocked.is_none()) - usize::from(was_written);
         if blocked.is_some() {
             slot.dirty_since = 0;
+            self.guard.forget(sku);
             self.unpark(sku, effects);
         } else {
             self.mark(sku, now);
@@ -102,6 +106,11 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         if slot.turn != 0 {
             self.waiting = self.waiting.saturating_sub(1);
         }
+        self.written = self
+            .written
+            .saturating_sub(usize::from(slot.blocked.is_none()));
+        self.guard.forget(sku);
+        self.guard.approved.remove(&sku);
         self.unpark(sku, effects);
         for kind in [
             DoubtKind::LateEffect,

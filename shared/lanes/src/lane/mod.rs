@@ -4,9 +4,11 @@
 //! wanted values and the answers, and carries out the [`Effect`]s. So a simulation can drive it too.
 
 mod answer;
+mod approval;
 mod batch;
 mod doubts;
 mod drift;
+mod guard;
 mod listings;
 mod pause;
 mod queue;
@@ -25,6 +27,7 @@ use storelink_model::Timestamp;
 pub use batch::{Batch, BatchItem, Desired};
 pub use doubts::DoubtKind;
 pub use drift::{Finding, Reading};
+pub use guard::{Asks, Few, GuardRule, LastShown};
 pub use listings::ListedArticle;
 pub use pause::{Attention, Closed, Pause};
 pub use slot::PackedIds;
@@ -32,6 +35,7 @@ pub use view::{LaneCounts, Remembered, SkuView};
 
 use crate::levels::SkuId;
 use doubts::Doubts;
+use guard::Guard;
 use queue::{DirtyQueue, GroupId};
 use slot::Slot;
 
@@ -85,6 +89,9 @@ pub struct Lane<W> {
     queue: DirtyQueue,
     doubts: Doubts,
     parked: HashMap<SkuId, ParkedEntry>,
+    guard: Guard<W>,
+    /// Articles that are not blocked.
+    written: usize,
     /// Articles with a turn.
     waiting: usize,
     /// Since when the articles under way waited, in microseconds since 1970, and how many they are.
@@ -110,6 +117,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             queue: DirtyQueue::default(),
             doubts: Doubts::default(),
             parked: HashMap::new(),
+            guard: Guard::new(),
+            written: 0,
             waiting: 0,
             in_flight: None,
             superseded: 0,
@@ -127,8 +136,13 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         slot.ordered |= named_by_order;
         if slot.turn != 0 {
             self.superseded += 1;
-            return false;
         }
+        self.mark(sku, now)
+    }
+
+    /// Something else changed from which the wanted value is computed, without a word of the ERP.
+    /// Tells whether the lane has more to do than before.
+    pub fn look_again(&mut self, sku: SkuId, now: Timestamp) -> bool {
         self.mark(sku, now)
     }
 
@@ -140,7 +154,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         }
     }
 
-    /// Moves doubts whose time has come to what waits. Tells when the next one is due.
+    /// Moves doubts whose time has come to what waits. Tells when to come again at the latest.
     pub fn wake_doubts(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
         while let Some((sku, kind)) = self.doubts.next_due(now) {
             let stays_open = match kind {
@@ -172,7 +186,10 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             }
             self.mark(sku, now);
         }
-        self.doubts.next_time()
+        self.guard.pass_time(now);
+        self.release();
+        let times = [self.doubts.next_time(), self.guard.next_time()];
+        times.into_iter().flatten().min()
     }
 
     /// An order of the store names this article: from now on the store may show another value than it
@@ -205,7 +222,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                 let at_once = Timestamp::from_micros(0);
                 self.doubts.open_and_wake(sku, kind, due, at_once);
             }
-            DoubtKind::LateEffect | DoubtKind::Boundary => {
+            DoubtKind::LateEffect | DoubtKind::Boundary | DoubtKind::Drift => {
                 self.doubts.open(sku, kind, due);
             }
         }
@@ -228,6 +245,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         self.queue = DirtyQueue::default();
         self.doubts = Doubts::default();
         self.parked.clear();
+        self.guard.restart();
         self.waiting = 0;
         self.in_flight = None;
         for slot in self.slots.values_mut() {
@@ -250,9 +268,14 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         let Some(slot) = self.slots.get_mut(&sku) else {
             return false;
         };
-        if slot.blocked.is_some() || slot.turn != 0 {
+        if slot.blocked.is_some() {
             return false;
         }
+        self.guard.look_at(sku);
+        if slot.turn != 0 {
+            return false;
+        }
+        self.guard.withheld.remove(&sku);
         if slot.dirty_since == 0 {
             slot.dirty_since = now.micros();
         }

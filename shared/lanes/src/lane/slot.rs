@@ -68,7 +68,7 @@ pub(super) struct Slot<W> {
     pub(super) sku: SkuId,
     pub(super) group: GroupId,
     pub(super) ids: PackedIds,
-    /// What the last attempt wrote, for these ids.
+    /// What the store confirmed last, for these ids.
     pub(super) last: Option<W>,
     /// When the store confirmed that, in microseconds since 1970.
     pub(super) confirmed_at: i64,
@@ -79,7 +79,7 @@ pub(super) struct Slot<W> {
     /// The shard of the catalogue in which it stands.
     pub(super) shard: u16,
     pub(super) blocked: Option<Blocked>,
-    /// Whether the store confirmed the last attempt.
+    /// Whether it confirmed the last attempt.
     pub(super) confirmed: bool,
     /// A request that names it is under way.
     pub(super) in_flight: bool,

@@ -1,6 +1,8 @@
 //! The core against a store that does everything a store can do wrong.
 
 mod drift;
+mod flood;
+mod guard;
 mod orders;
 mod single;
 mod world;

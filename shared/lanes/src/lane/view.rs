@@ -30,14 +30,16 @@ pub struct LaneCounts {
 /// What a lane knows of one article.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuView<W> {
-    /// What the last attempt wrote.
+    /// What the store confirmed last.
     pub last: Option<W>,
-    /// Whether and when the store confirmed it.
+    /// When it confirmed that; none when something else was tried since.
     pub confirmed_at: Option<Timestamp>,
     /// Whether it waits.
     pub waiting: bool,
     /// Whether a request that names it is under way.
     pub in_flight: bool,
+    /// Whether it waits for a person's approval.
+    pub withheld: bool,
     /// Whether it is parked.
     pub parked: bool,
     /// Why nothing is written for it.
@@ -48,7 +50,8 @@ pub struct SkuView<W> {
     pub drifted: bool,
 }
 
-/// A confirmed value, as it is kept over a restart.
+/// A confirmed value, as it is kept over a restart; one with a time before 1970 was confirmed
+/// once, and something else was tried since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered<W> {
     /// Which article.
@@ -70,25 +73,31 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return;
         };
         if slot.ids == remembered.ids {
-            slot.last = Some(remembered.value);
-            slot.confirmed = true;
             slot.confirmed_at = remembered.confirmed_at.micros();
+            slot.confirmed = slot.confirmed_at >= 0;
+            if slot.confirmed {
+                let (sku, at) = (slot.sku, slot.confirmed_at);
+                self.guard.remember(sku, &remembered.value, at);
+            }
+            slot.last = Some(remembered.value);
         }
     }
 
-    /// All confirmed values.
+    /// All values that were ever confirmed.
     pub fn confirmed_values(&self) -> impl Iterator<Item = Remembered<W>> + '_ {
-        self.slots
-            .values()
-            .filter(|slot| slot.confirmed)
-            .filter_map(|slot| {
-                Some(Remembered {
-                    sku: slot.sku,
-                    ids: slot.ids.clone(),
-                    value: slot.last.clone()?,
-                    confirmed_at: Timestamp::from_micros(slot.confirmed_at),
-                })
+        self.slots.values().filter_map(|slot| {
+            let at = if slot.confirmed {
+                slot.confirmed_at
+            } else {
+                -1
+            };
+            Some(Remembered {
+                sku: slot.sku,
+                ids: slot.ids.clone(),
+                value: slot.last.clone()?,
+                confirmed_at: Timestamp::from_micros(at),
             })
+        })
     }
 
     /// How many articles are parked.
@@ -128,20 +137,21 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             let slot = self.slots.get(&sku)?;
             (slot.turn == turn).then_some(slot.dirty_since)
         });
-        let oldest = waiting.chain(self.in_flight.map(|(since, _)| since)).min();
+        let withheld = self.guard.withheld.iter();
+        let withheld = withheld.filter_map(|sku| Some(self.slots.get(sku)?.dirty_since));
+        let in_flight = self.in_flight.map(|(since, _)| since);
+        let oldest = waiting.chain(withheld).chain(in_flight).min();
         oldest.map(Timestamp::from_micros)
     }
 
-    /// Numbers for answers. Looks at every article.
+    /// Numbers for answers. Looks at everything that waits.
     #[must_use]
     pub fn counts(&self) -> LaneCounts {
         LaneCounts {
-            listed: self
-                .slots
-                .values()
-                .filter(|slot| slot.blocked.is_none())
-                .count(),
-            dirty: self.waiting + self.in_flight.map_or(0, |(_, items)| items),
+            listed: self.written,
+            dirty: self.waiting
+                + self.guard.withheld.len()
+                + self.in_flight.map_or(0, |(_, items)| items),
             oldest_dirty: self.oldest_dirty(),
             parked: self.parked.len(),
             doubts: self.doubts.len(),
@@ -162,6 +172,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                 .then(|| Timestamp::from_micros(slot.confirmed_at)),
             waiting: slot.turn != 0,
             in_flight: slot.in_flight,
+            withheld: self.guard.withheld.contains(&sku),
             parked: self.parked.contains_key(&sku),
             blocked: slot.blocked,
             recheck: self.doubts.due(sku, DoubtKind::LateEffect),

@@ -3,6 +3,7 @@
 //! Filled by one reader of the last-value stream and by intake, which knows what it has just
 //! written. Articles are numbers here: a lane spends four bytes on each.
 
+mod holds;
 mod reader;
 mod rebuild;
 mod tenant;
@@ -14,6 +15,7 @@ use storelink_model::{Sku, TenantId, Timestamp};
 
 use crate::kind::{LaneKind, Level, LevelKey};
 
+pub(crate) use holds::follow_holds;
 pub(crate) use reader::follow_values;
 pub(crate) use rebuild::publish_missing;
 pub use tenant::{Cell, CellReader, TenantLevels};
@@ -21,10 +23,13 @@ pub use tenant::{Cell, CellReader, TenantLevels};
 /// The number of an article within its tenant, given at first sight and never given twice.
 pub type SkuId = u32;
 
-/// Hears that a value changed from which it computes.
+/// Hears that something changed from which it computes.
 pub trait LevelListener: Send + Sync {
-    /// The value of this article changed.
+    /// The ERP's value of this article changed.
     fn changed(&self, sku: SkuId, now: Timestamp);
+
+    /// More or less of this article is kept back.
+    fn held(&self, sku: SkuId, now: Timestamp);
 }
 
 /// The level table of one kind. Cheap to clone.
@@ -169,6 +174,10 @@ mod tests {
         fn changed(&self, sku: SkuId, _: Timestamp) {
             self.0.lock().unwrap().push(sku);
         }
+
+        fn held(&self, sku: SkuId, _: Timestamp) {
+            self.0.lock().unwrap().push(sku);
+        }
     }
 
     fn key(warehouse: &str, sku: &str) -> LevelKey<storelink_model::WarehouseCode> {
@@ -240,5 +249,29 @@ mod tests {
         tenant.unsubscribe(&listener);
         apply(&levels, &key("main", "A"), "6", 4);
         assert_eq!(heard.0.lock().unwrap().len(), 2);
+    }
+    #[test]
+    fn a_lane_hears_of_a_hold_once_and_reads_it_until_it_is_gone() {
+        let levels = Levels::<Stock>::new();
+        let heard = Arc::new(Heard::default());
+        let tenant = levels.tenant(&"acme".parse().unwrap());
+        let sources = ["main", "outlet"].map(|code| code.parse().unwrap());
+        tenant.subscribe(&sources, heard.clone());
+        let hold = storelink_events::hold::Hold {
+            id: "hld_1".to_owned(),
+            quantity: "3".parse().unwrap(),
+            connections: Vec::new(),
+            until: None,
+        };
+        let sku = "A".parse().unwrap();
+        let now = Timestamp::from_micros(0);
+        tenant.hold(&sku, vec![hold.clone()], now);
+        let id = tenant.known_sku(&sku).unwrap();
+        assert_eq!(*heard.0.lock().unwrap(), [id]);
+        let read = |id| tenant.with_cells(&sources, |cells| cells.holds(id).to_vec());
+        assert_eq!(read(id), [hold]);
+        tenant.hold(&sku, Vec::new(), now);
+        assert_eq!(heard.0.lock().unwrap().len(), 2);
+        assert!(read(id).is_empty() && tenant.holds(id).is_empty());
     }
 }

@@ -1,9 +1,11 @@
-//! The levels of one tenant.
+//! The levels and holds of one tenant.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use indexmap::IndexSet;
-use storelink_model::Sku;
+use storelink_events::hold::Hold;
+use storelink_model::{Sku, Timestamp};
 
 use super::{LevelListener, SkuId};
 use crate::kind::{LaneKind, Level};
@@ -27,6 +29,8 @@ pub struct TenantLevels<K: LaneKind>(RwLock<State<K>>);
 struct State<K: LaneKind> {
     skus: IndexSet<Sku>,
     sources: Vec<Column<K>>,
+    /// Of the few articles that have any.
+    holds: HashMap<SkuId, Vec<Hold>>,
 }
 
 struct Column<K: LaneKind> {
@@ -40,6 +44,7 @@ impl<K: LaneKind> TenantLevels<K> {
         Self(RwLock::new(State {
             skus: IndexSet::new(),
             sources: Vec::new(),
+            holds: HashMap::new(),
         }))
     }
 
@@ -107,8 +112,31 @@ impl<K: LaneKind> TenantLevels<K> {
                 .iter()
                 .map(|source| state.sources.iter().find(|column| column.source == *source))
                 .collect();
-            ask(&CellReader { columns })
+            let holds = &state.holds;
+            ask(&CellReader { columns, holds })
         })
+    }
+
+    /// Takes over all holds of an article, and tells all lanes of the tenant.
+    pub fn hold(&self, sku: &Sku, holds: Vec<Hold>, now: Timestamp) {
+        let (id, listeners) = self.write(|state| {
+            let id = state.intern(sku);
+            if holds.is_empty() {
+                state.holds.remove(&id);
+            } else {
+                state.holds.insert(id, holds);
+            }
+            (id, state.listeners())
+        });
+        for listener in listeners {
+            listener.held(id, now);
+        }
+    }
+
+    /// All holds of an article, those included whose time is over.
+    #[must_use]
+    pub fn holds(&self, sku: SkuId) -> Vec<Hold> {
+        self.read(|state| state.holds.get(&sku).cloned().unwrap_or_default())
     }
 
     pub(super) fn put(
@@ -215,6 +243,21 @@ impl<K: LaneKind> State<K> {
         to_id(known.unwrap_or_else(|| self.skus.insert_full(sku.clone()).0))
     }
 
+    /// Each of them once: one that publishes from several sources is in several columns.
+    fn listeners(&self) -> Vec<Arc<dyn LevelListener>> {
+        let mut distinct: Vec<Arc<dyn LevelListener>> = Vec::new();
+        for listener in self
+            .sources
+            .iter()
+            .flat_map(|column| column.listeners.iter())
+        {
+            if !distinct.iter().any(|known| Arc::ptr_eq(known, listener)) {
+                distinct.push(listener.clone());
+            }
+        }
+        distinct
+    }
+
     fn column(&mut self, source: &K::Source) -> usize {
         let known = self
             .sources
@@ -232,9 +275,10 @@ impl<K: LaneKind> State<K> {
     }
 }
 
-/// Reads the cells of articles in the columns of some sources.
+/// Reads the cells of articles in the columns of some sources, and their holds.
 pub struct CellReader<'a, K: LaneKind> {
     columns: Vec<Option<&'a Column<K>>>,
+    holds: &'a HashMap<SkuId, Vec<Hold>>,
 }
 
 impl<'a, K: LaneKind> CellReader<'a, K> {
@@ -243,6 +287,12 @@ impl<'a, K: LaneKind> CellReader<'a, K> {
         self.columns.iter().map(move |column| {
             column.and_then(|column| column.cells.get(to_index(sku)).and_then(Option::as_ref))
         })
+    }
+
+    /// All holds of one article, those included whose time is over.
+    #[must_use]
+    pub fn holds(&self, sku: SkuId) -> &'a [Hold] {
+        self.holds.get(&sku).map_or(&[], Vec::as_slice)
     }
 }
 

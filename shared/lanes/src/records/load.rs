@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use storelink_model::{ConnectionId, Sku, Timestamp};
 use storelink_persistence::{Database, DbError, Row, args};
 
+use super::approvals::{Approval, approvals};
 use super::memory::{LaneMemory, unpack_items};
 use crate::lane::DoubtKind;
 
@@ -18,6 +19,8 @@ pub(crate) struct Loaded<W> {
     pub(crate) interrupted: Vec<Interrupted>,
     /// Parked articles with what was tried.
     pub(crate) parked: BTreeMap<Sku, String>,
+    /// What people approved, oldest first.
+    pub(crate) approvals: Vec<Approval<W>>,
 }
 
 /// An attempt whose process died before the answer was noted.
@@ -66,6 +69,7 @@ pub(crate) async fn load<W: Clone + Serialize + DeserializeOwned>(
         interrupted,
         doubts: doubts(db, connection).await?,
         parked: parked(db, connection).await?,
+        approvals: approvals(db, connection).await?,
     })
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn unpack_items<W: DeserializeOwned>(
 /// What the store is known to show, and what is not known.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LaneMemory<W> {
-    /// Confirmed values by article.
+    /// The last confirmed value by article.
     pub(crate) confirmed: HashMap<Sku, Confirmed<W>>,
     /// Articles of attempts whose answer was never noted: the store may have applied them, or may
     /// still do so.
@@ -71,7 +71,14 @@ pub(crate) struct LaneMemory<W> {
 pub(crate) struct Confirmed<W> {
     pub(crate) ids: PackedIds,
     pub(crate) value: W,
+    /// When; before 1970 when something was tried since of which it is not known whether it took effect.
     pub(crate) at: Timestamp,
+}
+
+impl<W> Confirmed<W> {
+    fn doubt(&mut self) {
+        self.at = Timestamp::from_micros(-1);
+    }
 }
 
 impl<W> Default for LaneMemory<W> {
@@ -116,7 +123,7 @@ impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
     pub(crate) fn replay(&mut self, items: Vec<PackedItem<W>>, answer: Option<(&str, Timestamp)>) {
         let Some((letters, at)) = answer else {
             for (sku, _, _) in items {
-                self.confirmed.remove(&sku);
+                self.confirmed.get_mut(&sku).map(Confirmed::doubt);
                 self.unfinished.insert(sku);
             }
             return;
@@ -130,7 +137,7 @@ impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
                 }
                 letter::NOT_SENT => {}
                 _ => {
-                    self.confirmed.remove(&sku);
+                    self.confirmed.get_mut(&sku).map(Confirmed::doubt);
                 }
             }
         }
@@ -158,9 +165,12 @@ mod tests {
         let mut memory = LaneMemory::<u32>::default();
         memory.replay(vec![item("A", 5)], at());
         memory.replay(vec![item("A", 4)], Some(("u", Timestamp::from_micros(10))));
-        assert!(memory.confirmed.is_empty());
+        // It was 5 before, and nobody knows whether it still is.
+        let doubted = &memory.confirmed[&sku("A")];
+        assert_eq!((doubted.value, doubted.at.micros()), (5, -1));
         memory.replay(vec![item("A", 3)], at());
-        assert_eq!(memory.confirmed[&sku("A")].value, 3);
+        let confirmed = &memory.confirmed[&sku("A")];
+        assert_eq!((confirmed.value, confirmed.at.micros()), (3, 9));
     }
 
     #[test]
@@ -173,7 +183,7 @@ mod tests {
         memory.replay(vec![item("A", 4)], Some(("n", Timestamp::from_micros(10))));
         assert_eq!(memory.confirmed[&sku("A")].value, 5);
         memory.replay(vec![item("B", 7)], None);
-        assert!(!memory.confirmed.contains_key(&sku("B")));
+        assert_eq!(memory.confirmed[&sku("B")].at.micros(), -1);
         assert!(memory.unfinished.contains(&sku("B")));
         // A later answer confirms the value, but the late effect stays to be feared.
         memory.replay(vec![item("B", 8)], at());

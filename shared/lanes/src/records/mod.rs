@@ -1,5 +1,6 @@
 //! What is made lasting, and how it comes back.
 
+mod approvals;
 pub(crate) mod drift;
 mod group;
 mod load;

@@ -36,6 +36,7 @@ pub(crate) async fn forget(db: &Database, connection: &ConnectionId) {
         "DELETE FROM doubts WHERE connection = $1",
         "DELETE FROM snapshots WHERE connection = $1",
         "DELETE FROM reconciliations WHERE connection = $1",
+        "DELETE FROM approvals WHERE connection = $1",
     ] {
         if let Err(error) = db.execute(statement, args![connection.as_str()]).await {
             tracing::warn!(%connection, %error, "records of a deleted connection stay");

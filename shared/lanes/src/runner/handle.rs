@@ -33,6 +33,8 @@ impl<K: LaneKind> LaneHandle<K> {
         writes_paused: bool,
     ) -> Self {
         let sources = K::sources(&linked.record.settings);
+        let mut lane = Lane::new();
+        lane.guard_by(K::guard(&linked.record.settings));
         Self {
             connection: linked.record.id.clone(),
             tenant: linked.record.tenant.clone(),
@@ -40,7 +42,7 @@ impl<K: LaneKind> LaneHandle<K> {
             wake: Notify::new(),
             run: tokio::sync::Mutex::new(()),
             state: Mutex::new(LaneState {
-                lane: Lane::new(),
+                lane,
                 pause: Pause::default(),
                 linked,
                 sources,
@@ -52,6 +54,7 @@ impl<K: LaneKind> LaneHandle<K> {
                 attempts: 0,
                 covered: 0,
                 superseded_told: 0,
+                asking_told: false,
             }),
         }
     }
@@ -95,6 +98,11 @@ impl<K: LaneKind> LaneHandle<K> {
         let mut notes = Vec::new();
         let sources = {
             let mut state = self.state();
+            for (changes, at) in loaded.approvals {
+                let id = |(sku, value)| (self.levels.sku_id(&sku), value);
+                let changes = changes.into_iter().map(id).collect();
+                state.lane.approve(changes, at, now);
+            }
             for (sku, confirmed) in loaded.memory.confirmed {
                 state.lane.remember(Remembered {
                     sku: self.levels.sku_id(&sku),
@@ -182,6 +190,8 @@ impl<K: LaneKind> LaneHandle<K> {
             state.pause.connection_changed(revision);
             state.sources = sources.clone();
             if other_input {
+                let rule = K::guard(&state.linked.record.settings);
+                state.lane.guard_by(rule);
                 state.lane.all_changed(Timestamp::now());
             }
             (sources, other_sources)
@@ -272,6 +282,13 @@ impl<K: LaneKind> LaneHandle<K> {
 impl<K: LaneKind> LevelListener for LaneHandle<K> {
     fn changed(&self, sku: SkuId, now: Timestamp) {
         let more = self.state().lane.changed(sku, now);
+        if more {
+            self.wake.notify_one();
+        }
+    }
+
+    fn held(&self, sku: SkuId, now: Timestamp) {
+        let more = self.state().lane.look_again(sku, now);
         if more {
             self.wake.notify_one();
         }

@@ -1,5 +1,6 @@
 //! Runs lanes: one task for each connection that this process owns.
 
+mod asking;
 mod doubts;
 mod gate;
 mod handle;
@@ -14,6 +15,7 @@ mod step;
 mod supervisor;
 mod task;
 
+pub(crate) use asking::ToApprove;
 pub(crate) use doubts::OutsideDoubts;
 pub(crate) use handle::LaneHandle;
 pub(crate) use listings::follow_listings;

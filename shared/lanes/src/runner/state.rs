@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use storelink_adapter_api::StoreAccess;
-use storelink_model::Timestamp;
+use storelink_events::hold::Hold;
+use storelink_model::{Quantity, Timestamp};
 use storelink_service::LinkedConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,8 @@ pub(crate) struct LaneState<K: LaneKind> {
     /// Attempts that the last snapshot covers.
     pub(crate) covered: i64,
     pub(crate) superseded_told: u64,
+    /// Whether others were told that the lane asks for an approval.
+    pub(crate) asking_told: bool,
 }
 
 /// Access to the store, kept for as long as the record stays.
@@ -95,6 +98,7 @@ impl<K: LaneKind> LaneState<K> {
         sku: SkuId,
         now: Timestamp,
     ) -> Desired<K::Wanted> {
+        let held = cells.holds(sku);
         let cells: Vec<_> = cells.cells(sku).collect();
         let values: Vec<Option<&K::Value>> = cells
             .iter()
@@ -102,9 +106,16 @@ impl<K: LaneKind> LaneState<K> {
             .collect();
         let newest = cells.iter().flatten().max_by_key(|cell| cell.level.time);
         let record = &linked.record;
+        let holds = held.iter().filter(|hold| hold.counts(&record.id, now));
+        let add = |sum: Quantity, hold: &Hold| sum.checked_add(hold.quantity);
+        // More than a quantity can say: nothing is left to sell.
+        let back = holds.clone().try_fold(Quantity::ZERO, add);
+        let back = back.unwrap_or(Quantity::MAX);
+        let ends = holds.filter_map(|hold| hold.until);
+        let boundary = ends.chain(K::next_boundary(&values, now)).min();
         Desired {
-            wanted: K::wanted(&record.settings, &record.profile, &values, now),
-            boundary: K::next_boundary(&values, now),
+            wanted: K::wanted(&record.settings, &record.profile, &values, back, now),
+            boundary,
             event_time: newest.map(|cell| cell.level.time),
             trace: newest.and_then(|cell| cell.trace.clone()),
         }

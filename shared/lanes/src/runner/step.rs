@@ -103,7 +103,12 @@ impl<K: LaneKind> LaneHandle<K> {
         if !has_work {
             // Looking may have opened doubts that are due earlier.
             let next_doubt = state.lane.wake_doubts(now, &mut effects);
-            return (Step::Rest(next_doubt), effects);
+            let until = if state.lane.is_idle() {
+                next_doubt
+            } else {
+                Some(now)
+            };
+            return (Step::Rest(until), effects);
         }
         match state.open_access(lease, stop) {
             Some(access) => (Step::Write(access), effects),

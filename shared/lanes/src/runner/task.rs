@@ -74,6 +74,9 @@ async fn work<K: LaneKind>(
         let now = Timestamp::now();
         let (step, effects) = handle.next_step(&shared.lease, stop, now);
         shared.records.note(name, handle.notes(effects, now)).await;
+        if handle.began_or_ended_to_ask() {
+            shared.state_changed(&handle.connection);
+        }
         match step {
             Step::Rest(until) => rest(handle, until, stop).await,
             // Boxed: a resting lane, and most lanes rest, should not carry a request's state.

@@ -14,6 +14,7 @@ use storelink_bus::{Bus, BusOptions, Publication};
 use storelink_events::connection::{
     Audience, ConnectionRecord, ConnectionSettings, PriceListChoice, TenantRecord,
 };
+use storelink_events::hold::{Hold, SkuHolds};
 use storelink_events::internal::{Listing, ListingShard};
 use storelink_events::rpc::{
     self, ConnectionQuestion, LaneStatus, Page, PageQuestion, Receipt, SkuAnswer, SkuQuestion,
@@ -247,6 +248,25 @@ impl World {
             writes_paused: paused,
         };
         let bucket = Bucket::new(&self.bus, names::CONNECTIONS);
+        bucket.put(&key, serde_json::to_vec(&record)?).await?;
+        Ok(())
+    }
+
+    /// Publishes all holds of a SKU, as the registry does.
+    pub(crate) async fn hold(
+        &self,
+        sku: &str,
+        holds: Vec<Hold>,
+        revision: u64,
+    ) -> anyhow::Result<()> {
+        let record = SkuHolds {
+            tenant: "acme".parse()?,
+            sku: sku.parse()?,
+            revision,
+            holds,
+        };
+        let key = subject::hold_key(&record.tenant, &record.sku);
+        let bucket = Bucket::new(&self.bus, names::HOLDS);
         bucket.put(&key, serde_json::to_vec(&record)?).await?;
         Ok(())
     }

@@ -187,6 +187,39 @@ impl Api {
             .map(drop)
     }
 
+    /// Keeps a quantity of a SKU back from all stores; answers the hold's id.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn hold(&self, sku: &str, quantity: &str) -> anyhow::Result<String> {
+        let body = json!({ "sku": sku, "quantity": quantity });
+        let made: Value = self.post("/v1/holds", Some(body)).await?;
+        let id = made["id"].as_str().context("a hold without an id")?;
+        Ok(id.to_owned())
+    }
+
+    /// Cancels a hold.
+    ///
+    /// # Errors
+    /// When there is no such hold.
+    pub async fn cancel_hold(&self, id: &str) -> anyhow::Result<()> {
+        let path = format!("/v1/holds/{id}");
+        let (status, body) = answer(self.request(Method::DELETE, &path)).await?;
+        anyhow::ensure!(status == StatusCode::NO_CONTENT, "{status}: {body}");
+        Ok(())
+    }
+
+    /// Approves the changes that a connection asks about; answers how many.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn approve(&self, id: &str, entity: &str, number: u64) -> anyhow::Result<u64> {
+        let body = json!({ "entity": entity, "number": number });
+        let path = format!("/v1/connections/{id}/approve");
+        let approved: Value = self.post(&path, Some(body)).await?;
+        approved["approved"].as_u64().context("no number")
+    }
+
     /// What is known of one SKU of a connection.
     ///
     /// # Errors

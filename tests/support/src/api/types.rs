@@ -207,6 +207,9 @@ pub struct LaneState {
     pub parked: u64,
     /// Why nothing is sent now.
     pub stopped: Option<Value>,
+    /// How many changes wait for an approval.
+    #[serde(default)]
+    pub asks: Option<u64>,
 }
 
 impl LaneState {

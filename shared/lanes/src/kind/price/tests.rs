@@ -45,7 +45,13 @@ fn wanted_in(audience: Audience, currency: &str, value: PriceValue) -> WantedRes
         currency: Some(currency.parse().unwrap()),
         ..CapabilityProfile::default()
     };
-    Price::wanted(&settings, &profile, &[Some(&Box::new(value))], now())
+    Price::wanted(
+        &settings,
+        &profile,
+        &[Some(&Box::new(value))],
+        Quantity::ZERO,
+        now(),
+    )
 }
 
 fn gross(value: PriceValue) -> WantedResult<WantedPrice> {
@@ -154,11 +160,23 @@ fn a_list_that_never_reported_makes_it_wait() {
         price_list: Some(choice),
         ..ConnectionSettings::default()
     };
-    let result = Price::wanted(&settings, &CapabilityProfile::default(), &[None], now());
+    let result = Price::wanted(
+        &settings,
+        &CapabilityProfile::default(),
+        &[None],
+        Quantity::ZERO,
+        now(),
+    );
     assert_eq!(code(result), ("price.never_reported", false));
     let none = ConnectionSettings::default();
     assert_eq!(
-        Price::wanted(&none, &CapabilityProfile::default(), &[], now()),
+        Price::wanted(
+            &none,
+            &CapabilityProfile::default(),
+            &[],
+            Quantity::ZERO,
+            now()
+        ),
         Ok(None)
     );
 }

@@ -17,10 +17,12 @@ pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
+type Wanted = HashMap<SkuId, Result<Option<u32>, Unpublishable>>;
+
 /// A lane with what is wanted of each article.
 pub(super) struct Bench {
     pub(super) lane: Lane<u32>,
-    wanted: HashMap<SkuId, Result<Option<u32>, Unpublishable>>,
+    pub(super) wanted: Wanted,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -47,14 +49,19 @@ impl Bench {
         self.lane.changed(sku, at(now));
     }
 
-    pub(super) fn take(&mut self, limit: usize) -> Option<Batch<u32>> {
-        let wanted = &self.wanted;
-        let mut desired = |sku: SkuId| Desired {
+    /// What is wanted of an article.
+    pub(super) fn desired(wanted: &Wanted, sku: SkuId) -> Desired<u32> {
+        Desired {
             wanted: wanted.get(&sku).cloned().unwrap_or(Ok(None)),
             boundary: None,
             event_time: None,
             trace: None,
-        };
+        }
+    }
+
+    pub(super) fn take(&mut self, limit: usize) -> Option<Batch<u32>> {
+        let wanted = &self.wanted;
+        let mut desired = |sku: SkuId| Self::desired(wanted, sku);
         self.lane.take_batch(limit, &mut desired, &mut self.effects)
     }
 

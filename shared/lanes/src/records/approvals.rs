@@ -1,0 +1,66 @@
+//! What people approved.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use storelink_model::{ConnectionId, Sku, Timestamp};
+use storelink_persistence::{Database, DbError, args};
+use time::Duration;
+
+use super::questions::Questions;
+use crate::runner::ToApprove;
+
+/// An approval says nothing any more when everything that it allowed was done long ago.
+const KEPT: Duration = Duration::days(30);
+
+/// Approved changes, and when.
+pub(crate) type Approval<W> = (Vec<(Sku, W)>, Timestamp);
+
+impl Questions {
+    /// Makes it lasting that a person wants these changes.
+    pub(crate) async fn approve<W: Serialize>(
+        &self,
+        approved: &ToApprove<W>,
+        at: Timestamp,
+    ) -> Result<(), DbError> {
+        let changes = serde_json::to_string(&approved.changes).unwrap_or_default();
+        let connection = approved.lane.connection.as_str();
+        let mut transaction = self.db.begin().await?;
+        transaction
+            .execute(
+                "INSERT INTO approvals (connection, approved, changes) VALUES ($1, $2, $3) \
+                 ON CONFLICT (connection, approved) DO UPDATE SET changes = excluded.changes",
+                args![connection, at.micros(), changes],
+            )
+            .await?;
+        transaction
+            .execute(
+                "DELETE FROM approvals WHERE connection = $1 AND approved < $2",
+                args![connection, at.saturating_sub(KEPT).micros()],
+            )
+            .await?;
+        transaction.commit().await
+    }
+}
+
+/// The approvals of a lane, oldest first.
+pub(super) async fn approvals<W: DeserializeOwned>(
+    db: &Database,
+    connection: &ConnectionId,
+) -> Result<Vec<Approval<W>>, DbError> {
+    let rows = db
+        .fetch_all(
+            "SELECT approved, changes FROM approvals WHERE connection = $1 ORDER BY approved",
+            args![connection.as_str()],
+        )
+        .await?;
+    let mut approvals = Vec::with_capacity(rows.len());
+    for row in rows {
+        let at = Timestamp::from_micros(row.int("approved")?);
+        match serde_json::from_str(&row.text("changes")?) {
+            Ok(changes) => approvals.push((changes, at)),
+            // Losing it costs that somebody is asked again.
+            Err(error) => tracing::error!(%connection, %error, "an approval cannot be read"),
+        }
+    }
+    Ok(approvals)
+}
