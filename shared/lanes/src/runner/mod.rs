@@ -13,6 +13,7 @@ mod state;
 mod step;
 mod supervisor;
 mod task;
+mod tasks;
 
 pub(crate) use doubts::OutsideDoubts;
 pub(crate) use handle::LaneHandle;
