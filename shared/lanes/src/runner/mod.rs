@@ -14,6 +14,7 @@ mod state;
 mod step;
 mod supervisor;
 mod task;
+mod tasks;
 
 pub(crate) use asking::ToApprove;
 pub(crate) use doubts::OutsideDoubts;

@@ -1,7 +1,7 @@
 //! Several publishers on one database.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
@@ -43,7 +43,6 @@ async fn shares(database: &Database) -> anyhow::Result<BTreeMap<String, i64>> {
 
 /// Waits until so many processes have equal shares.
 async fn shared_by(database: &Database, processes: usize) -> anyhow::Result<()> {
-    let begun = Instant::now();
     eventually("the shares are equal", PATIENCE, async || {
         let shares = shares(database).await?;
         let (least, most) = (shares.values().min(), shares.values().max());
@@ -56,12 +55,7 @@ async fn shared_by(database: &Database, processes: usize) -> anyhow::Result<()> 
         );
         Ok(())
     })
-    .await?;
-    println!(
-        "{processes} replicas share equally after {:?}",
-        begun.elapsed()
-    );
-    Ok(())
+    .await
 }
 
 /// Every store shows the last value, whoever writes it, and never two at once.

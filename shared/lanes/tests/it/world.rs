@@ -80,6 +80,7 @@ impl Publisher {
     }
 
     /// Stops all of it as SIGSTOP would, for so long: no task of it runs, no timer fires.
+    #[expect(clippy::disallowed_methods, reason = "its threads are to stand still")]
     pub(crate) fn freeze(&self, duration: Duration) -> anyhow::Result<()> {
         let runtime = self.runtime.as_ref().context("it was ended already")?;
         for _ in 0..WORKERS {
