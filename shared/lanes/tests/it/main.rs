@@ -5,6 +5,7 @@ mod broker_loss;
 mod crashes;
 mod failures;
 mod intake;
+mod observing;
 mod owners;
 mod platform;
 mod prices;
