@@ -21,9 +21,10 @@ async fn ten_thousand_articles_are_shown_with_their_values_in_about_a_hundred_re
         .filter(|article| article.ids.variation.is_some())
         .map(|article| article.ids.product.as_str())
         .collect();
+    // Each page but the first repeats a row, so that a walk over a changing list misses none.
     let pages = asked - parents.len();
     assert!(
-        (100..=105).contains(&pages),
+        (100..=115).contains(&pages),
         "{pages} pages, {} parents",
         parents.len()
     );

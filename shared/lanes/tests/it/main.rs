@@ -8,6 +8,7 @@ mod floods;
 mod freezes;
 mod holds;
 mod intake;
+mod observing;
 mod owners;
 mod platform;
 mod prices;

@@ -1,6 +1,5 @@
 //! Reconciliation: what a store shows is compared with what it should show.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -68,7 +67,7 @@ impl World {
     }
 
     /// Reconciles a store to the end.
-    async fn reconcile<K: LaneKind>(
+    pub(crate) async fn reconcile<K: LaneKind>(
         &self,
         connection: &ConnectionId,
         run: &str,
@@ -77,19 +76,19 @@ impl World {
         self.ended::<K>(connection, run).await
     }
 
-    fn edit(&self, connection: &ConnectionId, sku: &str, value: &str) {
+    pub(crate) fn edit(&self, connection: &ConnectionId, sku: &str, value: &str) {
         let (id, value) = (format!("id-{sku}"), value.to_owned());
         self.platform.shop(connection, |shop| {
             shop.shown.insert(id, value);
         });
     }
 
-    fn pages(&self, connection: &ConnectionId) -> usize {
+    pub(crate) fn pages(&self, connection: &ConnectionId) -> usize {
         self.platform.shop(connection, |shop| shop.pages)
     }
 
     /// The items of every write from this one on.
-    fn written(&self, connection: &ConnectionId, from: usize) -> Vec<(String, String)> {
+    pub(crate) fn written(&self, connection: &ConnectionId, from: usize) -> Vec<(String, String)> {
         self.platform.shop(connection, |shop| {
             shop.requests.iter().skip(from).flatten().cloned().collect()
         })
@@ -119,7 +118,7 @@ fn codes(count: usize) -> Vec<String> {
 }
 
 /// A store that shows so many articles, all right.
-async fn synchronised(
+pub(crate) async fn synchronised(
     world: &World,
     count: usize,
 ) -> anyhow::Result<(ConnectionRecord, Publisher, Vec<String>)> {
@@ -261,95 +260,6 @@ async fn deleted_and_double_articles_are_counted_and_left_alone() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn a_connection_that_observes_reports_and_afterwards_exactly_the_differences_go_out()
--> anyhow::Result<()> {
-    let world = World::sqlite().await?;
-    let mut store = world.record()?;
-    store.settings.observe_only = true;
-    world.publish_record(&store).await?;
-    world.list(&store.id, &["A", "B", "C", "D"]).await?;
-    for (sku, shown) in [("A", "5"), ("B", "7"), ("C", "3"), ("D", "2"), ("X", "1")] {
-        world.edit(&store.id, sku, shown);
-    }
-    let publisher = world.start::<Stock>().await?;
-    world
-        .levels(&[("A", "5", 1), ("B", "8", 1), ("C", "0", 1)])
-        .await?;
-    for (sku, wanted) in [("A", "5"), ("B", "8"), ("C", "0")] {
-        world.wants::<Stock>(&store.id, sku, wanted).await?;
-    }
-    let found = world.reconcile::<Stock>(&store.id, "run_1").await?;
-    ensure!(found.observed && found.corrected == 0, "{found:?}");
-    let counts = (found.compared, found.differing, found.to_zero);
-    ensure!(counts == (3, 2, 1), "{found:?}");
-    ensure!((found.unpublished, found.unknown) == (1, 1), "{found:?}");
-    let shown: Vec<_> = found
-        .sample
-        .iter()
-        .map(|one| (one.shown.as_str(), one.wanted.as_str()))
-        .collect();
-    ensure!(shown == [("7", "8"), ("3", "0")], "{shown:?}");
-    ensure!(world.requests(&store.id) == 0, "something was sent");
-
-    // What was learnt outlives the process.
-    publisher.stop().await?;
-    let publisher = world.start::<Stock>().await?;
-    store.settings.observe_only = false;
-    store.revision = 2;
-    world.publish_record(&store).await?;
-    let right = [("A", "5"), ("B", "8"), ("C", "0"), ("D", "2"), ("X", "1")];
-    world.shows(&store.id, &right).await?;
-    world.quiet::<Stock>(&store.id).await?;
-    let written: BTreeMap<_, _> = world.written(&store.id, 0).into_iter().collect();
-    let exactly = [("id-B", "8"), ("id-C", "0")];
-    let exactly = exactly.map(|(id, value)| (id.to_owned(), value.to_owned()));
-    ensure!(written == BTreeMap::from(exactly), "{written:?}");
-    ensure!(world.written(&store.id, 0).len() == 2);
-    publisher.stop().await
-}
-
-#[tokio::test]
-async fn before_its_schedule_is_switched_on_a_reconciliation_is_an_observation()
--> anyhow::Result<()> {
-    let world = World::sqlite().await?;
-    let mut store = world.record()?;
-    store.active_entities.clear();
-    world.publish_record(&store).await?;
-    world.list(&store.id, &["A", "B"]).await?;
-    world.edit(&store.id, "A", "5");
-    world.edit(&store.id, "B", "4");
-    let publisher = world.start::<Stock>().await?;
-    world.levels(&[("A", "5", 1), ("B", "5", 1)]).await?;
-    world.wants::<Stock>(&store.id, "B", "5").await?;
-    world.wants::<Stock>(&store.id, "A", "5").await?;
-    let found = world.reconcile::<Stock>(&store.id, "run_1").await?;
-    ensure!(found.observed && found.differing == 1, "{found:?}");
-    store.active_entities = vec!["stock".to_owned()];
-    store.revision = 2;
-    world.publish_record(&store).await?;
-    world.shows(&store.id, &[("A", "5"), ("B", "5")]).await?;
-    world.quiet::<Stock>(&store.id).await?;
-    let exactly = [("id-B".to_owned(), "5".to_owned())];
-    ensure!(world.written(&store.id, 0) == exactly);
-
-    // A paused connection is not even read.
-    store.paused = true;
-    store.revision = 3;
-    world.publish_record(&store).await?;
-    eventually("the pause is known", PATIENCE, async || {
-        let stopped = world.status::<Stock>(&store.id).await?.stopped;
-        ensure!(stopped.is_some_and(|stopped| stopped.code == "lane.paused"));
-        Ok(())
-    })
-    .await?;
-    let pages = world.pages(&store.id);
-    let found = world.reconcile::<Stock>(&store.id, "run_2").await?;
-    ensure!(found.error_code.as_deref() == Some("connection.paused"));
-    ensure!(world.pages(&store.id) == pages);
-    publisher.stop().await
-}
-
-#[tokio::test]
 async fn changes_during_a_reconciliation_are_no_drift_and_are_not_held_back() -> anyhow::Result<()>
 {
     let world = World::sqlite().await?;
@@ -391,7 +301,7 @@ async fn changes_during_a_reconciliation_are_no_drift_and_are_not_held_back() ->
 
 impl World {
     /// Waits until a store shows a value.
-    async fn quiet_with(
+    pub(crate) async fn quiet_with(
         &self,
         connection: &ConnectionId,
         sku: &str,
@@ -485,36 +395,6 @@ async fn a_reconciliation_of_a_process_that_died_is_made_by_the_next_one() -> an
     ensure!(found.error_code.is_none() && found.pages == 3, "{found:?}");
     let right: Vec<_> = skus.iter().map(|sku| (sku.as_str(), "5")).collect();
     world.shows(&store.id, &right).await?;
-    publisher.stop().await
-}
-
-#[tokio::test]
-async fn drift_that_could_not_be_written_yet_outlives_the_process() -> anyhow::Result<()> {
-    let world = World::sqlite().await?;
-    let (store, publisher, skus) = synchronised(&world, 3).await?;
-    let before = world.requests(&store.id);
-    world.pause_writes(true, 1).await?;
-    eventually("the pause is known", PATIENCE, async || {
-        let stopped = world.status::<Stock>(&store.id).await?.stopped;
-        ensure!(stopped.is_some_and(|stopped| stopped.code == "lane.writes_paused"));
-        Ok(())
-    })
-    .await?;
-    world.edit(&store.id, &skus[1], "40");
-    let found = world.reconcile::<Stock>(&store.id, "run_1").await?;
-    ensure!(
-        found.observed && found.differing == 1 && found.corrected == 0,
-        "{found:?}"
-    );
-    let answer = world.sku::<Stock>(&store.id, &skus[1]).await?;
-    ensure!(answer.dirty, "{answer:?}");
-    publisher.stop().await?;
-    let publisher = world.start::<Stock>().await?;
-    world.pause_writes(false, 2).await?;
-    world.quiet_with(&store.id, &skus[1], "5").await?;
-    world.quiet::<Stock>(&store.id).await?;
-    let exactly = [(format!("id-{}", skus[1]), "5".to_owned())];
-    ensure!(world.written(&store.id, before) == exactly);
     publisher.stop().await
 }
 
