@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use storelink_model::{ConnectionId, Currency};
-use storelink_outbound_http::{HttpClient, Request, Response, SendCheck, TransportError};
+use storelink_outbound_http::{
+    Effect, HttpClient, Request, Response, SendCheck, TransportError,
+};
 use url::Url;
 
 use crate::{AdapterError, ErrorClass};
@@ -227,9 +229,10 @@ impl StoreAccess {
     /// Sends one request, once, when the gate allows it. The answer may have any status.
     ///
     /// # Errors
-    /// [`ErrorClass::Transient`] when no answer came, [`ErrorClass::Attention`] when the address is
-    /// refused or its certificate is bad, and when the gate denies it (`gate.not_owner`,
-    /// `gate.stopped`, `gate.busy`, all transient).
+    /// [`ErrorClass::Transient`] when no answer came, [`ErrorClass::Rejected`] when what was read is too
+    /// large, [`ErrorClass::Limited`] when memory has no room for it now, [`ErrorClass::Attention`] when
+    /// the address is refused or its certificate is bad. [`ErrorClass::Transient`], too, when the gate
+    /// denies it (`gate.not_owner`, `gate.stopped`, `gate.busy`).
     pub async fn send(&self, request: Request, purpose: Purpose) -> Result<Response, AdapterError> {
         let permit = self.gate.admit(purpose).await.map_err(|denied| {
             let code = match denied {
@@ -239,6 +242,7 @@ impl StoreAccess {
             };
             AdapterError::new(ErrorClass::Transient, code, denied.to_string())
         })?;
+        let effect = request.declared_effect();
         let request = match &permit.check {
             Some(check) => request.send_check(check.clone()),
             None => request,
@@ -263,7 +267,7 @@ impl StoreAccess {
             started.elapsed(),
         );
         drop(permit);
-        answer.map_err(|error| transport_failure(&error))
+        answer.map_err(|error| transport_failure(&error, effect))
     }
 }
 
@@ -276,11 +280,19 @@ impl fmt::Debug for StoreAccess {
     }
 }
 
-fn transport_failure(error: &TransportError) -> AdapterError {
-    let class = if error.may_pass() {
-        ErrorClass::Transient
-    } else {
-        ErrorClass::Attention
+/// Answers that are in memory now are handed on after so long.
+const PAUSE_WITHOUT_ROOM: std::time::Duration = std::time::Duration::from_secs(3);
+
+fn transport_failure(error: &TransportError, effect: Effect) -> AdapterError {
+    let class = match error {
+        // Not for the store's sake, but a pause is what helps.
+        TransportError::NoRoom { .. } => ErrorClass::Limited {
+            pause: PAUSE_WITHOUT_ROOM,
+        },
+        // What was asked for is too much; less of it may pass, and so may everything else.
+        TransportError::ResponseTooLarge { .. } if effect == Effect::Read => ErrorClass::Rejected,
+        error if error.may_pass() => ErrorClass::Transient,
+        _ => ErrorClass::Attention,
     };
     let failure =
         AdapterError::new(class, error.code(), error.explanation()).with_remedy(error.remedy());

@@ -71,8 +71,9 @@ async fn only_what_is_new_is_handed_on_again(database: TestDatabase) {
 
 async fn a_long_walk_makes_room_and_goes_on_where_it_stopped(database: TestDatabase) {
     let mut world = World::start(database, 1).await;
+    let before = Timestamp::now().saturating_sub(time::Duration::minutes(1));
     for id in 1..=6 {
-        world.store().place(id);
+        world.store().place_at(id, before);
     }
     // The setting of this world lets a walk go on for one second.
     world.store().slow_down(Duration::from_millis(1_100));
@@ -127,5 +128,36 @@ async fn an_order_start_that_moves_back_brings_the_older_orders() {
     let report = world.read_orders().await;
     assert_eq!(report.error_code, None);
     assert_eq!(ids(&world.orders().await), ["1"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn two_edits_in_the_same_second_both_arrive() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    for id in 1..=5 {
+        world.store().place(id);
+    }
+    world.read_orders().await;
+    world.orders().await;
+    // A walk between the two, and other orders of that second on other pages.
+    let second = Timestamp::now();
+    for id in 1..=4 {
+        world.store().edit_at(id, "first", second);
+    }
+    world.read_orders().await;
+    world.store().edit_at(3, "second", second);
+    world.store().edit_at(1, "second", second);
+    let report = world.read_orders().await;
+    assert_eq!(report.changed, 2);
+    let orders = world.orders().await;
+    let note = |id: &str| {
+        let of_it = orders.iter().filter(|order| order.external_id == id);
+        let last = of_it.max_by_key(|order| order.read_number).unwrap();
+        last.order.as_ref().unwrap().note.clone()
+    };
+    assert_eq!(
+        [note("1"), note("2"), note("3"), note("4")],
+        ["second", "first", "second", "first"]
+    );
     world.stop().await;
 }

@@ -55,7 +55,11 @@ fn another_value_than_the_confirmed_one_is_written_again_and_the_doubt_ends_with
     bench.settle(batch, &[ItemOutcome::Confirmed], 13);
     assert_eq!(
         bench.effects.last(),
-        Some(&Effect::CloseDoubt { sku, kind })
+        Some(&Effect::CloseDoubt {
+            sku,
+            kind,
+            due: at(11)
+        })
     );
     assert!(bench.take(100).is_none());
 }
@@ -119,13 +123,14 @@ fn a_refusal_and_the_end_of_a_listing_end_the_doubt() {
     let batch = bench.take(1).unwrap();
     let error = AdapterError::new(ErrorClass::Rejected, "store.refused", "no");
     let effects = bench.lane.fail(batch, &error, at(12), RECHECK);
-    let closed = |sku| Effect::CloseDoubt {
+    let closed = |sku, due| Effect::CloseDoubt {
         sku,
         kind: DoubtKind::Drift,
+        due: at(due),
     };
-    assert!(effects.contains(&closed(1)), "{effects:?}");
+    assert!(effects.contains(&closed(1, 11)), "{effects:?}");
     let effects = bench.lane.replace_shard(0, 1, Vec::new(), at(13));
-    assert!(effects.contains(&closed(2)), "{effects:?}");
+    assert!(effects.contains(&closed(2, 11)), "{effects:?}");
 }
 
 #[test]
