@@ -7,10 +7,13 @@
 )]
 
 mod arena;
+mod backlog;
+mod broker_loss;
 mod broker_refusals;
 mod documents;
 mod endings;
 mod events;
+mod late_effects;
 mod otlp;
 mod pauses;
 mod sales;
