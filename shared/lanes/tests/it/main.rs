@@ -9,5 +9,6 @@ mod owners;
 mod platform;
 mod prices;
 mod receipts;
+mod sequences;
 mod settings;
 mod world;
