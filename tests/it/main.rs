@@ -7,12 +7,15 @@
 )]
 
 mod arena;
+mod backlog;
+mod broker_loss;
 mod broker_refusals;
 mod documents;
 mod endings;
 mod events;
 mod guards;
 mod order_edits;
+mod late_effects;
 mod otlp;
 mod pauses;
 mod reconciliation;
