@@ -11,6 +11,7 @@ mod broker_refusals;
 mod documents;
 mod endings;
 mod events;
+mod faults;
 mod otlp;
 mod pauses;
 mod sales;
