@@ -8,7 +8,7 @@ NATS := deploy/local/nats-server.sh
 POSTGRES := tests/support/postgres.sh
 
 # Always built together: another choice of packages would build their dependencies anew.
-PROGRAMS := echo "Building: the first time takes some minutes." >&2; cargo build --locked --quiet -p storelink -p storelink-demo -p storelink-simulators
+PROGRAMS := echo "Building: the first time takes some minutes." >&2; cargo build --locked --quiet -p storelink -p storelink-demo -p storelink-simulators -p storelink-faults
 
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ifdef NEXTEST
@@ -18,6 +18,7 @@ RUN_TESTS := cargo test --workspace --locked --lib --bins --tests
 endif
 
 .PHONY: help demo run bench test test-only lint deny contracts clean clean-data
+.PHONY: help demo run faults test test-only lint deny contracts clean clean-data
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +38,11 @@ bench: ## figures of the whole system as ratios to limits of the same run; SYNC=
 	echo "Building: the first time takes some minutes." >&2; \
 	cargo build --locked --quiet --profile bench-run -p storelink -p storelink-bench; \
 	target/bench-run/storelink-bench $(if $(filter always,$(SYNC)),--sync-always,)
+faults: ## the long fault runs, resumable; ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
+	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
+	$(PROGRAMS); \
+	target/debug/storelink-faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHORT),--short)
 
 test: lint deny test-only demo ## all that a change must pass
 

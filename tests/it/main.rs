@@ -16,6 +16,7 @@ mod events;
 mod guards;
 mod order_edits;
 mod late_effects;
+mod faults;
 mod otlp;
 mod pauses;
 mod reconciliation;

@@ -7,6 +7,7 @@ mod hand_on;
 mod handover;
 mod hints;
 mod in_work;
+mod job_gate;
 mod metrics;
 mod one_order;
 mod orders;

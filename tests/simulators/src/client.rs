@@ -12,7 +12,7 @@ use crate::action::{Action, Article, OrderSpec, OrderSummary, RefundSpec};
 use crate::clock::ClockSetting;
 use crate::faults::Fault;
 use crate::http::Request;
-use crate::ledger::{LedgerFilter, LedgerPage};
+use crate::ledger::{LedgerFilter, LedgerPage, UnderWay};
 use crate::outgoing::send;
 use crate::simulators::StoreHandle;
 use crate::woocommerce::StoreSpec;
@@ -31,6 +31,8 @@ pub struct StoreInfo {
     pub address: SocketAddr,
     /// Write requests it has got.
     pub write_requests: usize,
+    /// The requests in work now.
+    pub under_way: Vec<UnderWay>,
 }
 
 impl StoreInfo {
@@ -40,6 +42,7 @@ impl StoreInfo {
             url: store.url().to_owned(),
             address: store.address(),
             write_requests: store.write_requests(),
+            under_way: store.under_way(),
         }
     }
 }

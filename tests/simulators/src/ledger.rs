@@ -50,6 +50,8 @@ pub struct LedgerEntry {
     pub store: String,
     /// What caused the entry.
     pub source: Source,
+    /// The client's User-Agent; empty for what happened in the shop.
+    pub agent: String,
     /// True UTC time at which the request began, microseconds.
     pub started_us: i64,
     /// The same on the monotonic clock of the process, microseconds since the ledger began.
@@ -74,6 +76,17 @@ pub struct LedgerEntry {
     pub faults: Vec<String>,
     /// What changed.
     pub effects: Vec<Effect>,
+}
+
+/// A request in work, of which there is no line yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderWay {
+    /// The client's User-Agent.
+    pub agent: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path as sent.
+    pub path: String,
 }
 
 /// Which entries to read.
@@ -165,6 +178,14 @@ impl Ledger {
 }
 
 impl LedgerEntry {
+    pub(crate) fn under_way(&self) -> UnderWay {
+        UnderWay {
+            agent: self.agent.clone(),
+            method: self.method.clone(),
+            path: self.path.clone(),
+        }
+    }
+
     /// Whether the entry's request could change the store.
     #[must_use]
     pub fn is_write(&self) -> bool {
