@@ -17,8 +17,7 @@ else
 RUN_TESTS := cargo test --workspace --locked --lib --bins --tests
 endif
 
-.PHONY: help demo run bench test test-only lint deny contracts clean clean-data
-.PHONY: help demo run faults test test-only lint deny contracts clean clean-data
+.PHONY: help demo run bench faults test test-only lint deny contracts clean clean-data
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +37,7 @@ bench: ## figures of the whole system as ratios to limits of the same run; SYNC=
 	echo "Building: the first time takes some minutes." >&2; \
 	cargo build --locked --quiet --profile bench-run -p storelink -p storelink-bench; \
 	target/bench-run/storelink-bench $(if $(filter always,$(SYNC)),--sync-always,)
+
 faults: ## the long fault runs, resumable; ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
 	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
 	$(PROGRAMS); \

@@ -250,6 +250,7 @@ mod tests {
         LedgerEntry {
             seq: 0,
             store: "shop".to_owned(),
+            agent: String::new(),
             source: Source::Request,
             started_us: 0,
             started_mono_us,

@@ -78,6 +78,7 @@ impl Rig {
             url: handle.url().to_owned(),
             address: handle.address(),
             write_requests: 0,
+            under_way: Vec::new(),
         };
         let link = link(&self.api, plan(LinkPlan::of(&spec, &opened))).await?;
         read_now(&self.api, &link.connection, "products").await?;
