@@ -55,7 +55,11 @@ fn another_value_than_the_confirmed_one_is_written_again_and_the_doubt_ends_with
     bench.settle(batch, &[ItemOutcome::Confirmed], 13);
     assert_eq!(
         bench.effects.last(),
-        Some(&Effect::CloseDoubt { sku, kind })
+        Some(&Effect::CloseDoubt {
+            sku,
+            kind,
+            due: at(11)
+        })
     );
     assert!(bench.take(100).is_none());
 }
@@ -122,6 +126,7 @@ fn a_refusal_and_the_end_of_a_listing_end_the_doubt() {
     let closed = |sku| Effect::CloseDoubt {
         sku,
         kind: DoubtKind::Drift,
+        due: at(11),
     };
     assert!(effects.contains(&closed(1)), "{effects:?}");
     let effects = bench.lane.replace_shard(0, 1, Vec::new(), at(13));
