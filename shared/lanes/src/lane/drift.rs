@@ -120,6 +120,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                 self.waiting = self.waiting.saturating_sub(1);
             }
         }
+        // Nobody has to be asked for what is done already.
+        self.guard.dismiss(sku);
+        self.guard.withheld.remove(&sku);
         self.close_doubt(sku, DoubtKind::Drift, effects);
     }
 }

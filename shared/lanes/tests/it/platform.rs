@@ -13,7 +13,7 @@ use storelink_adapter_api::{
     StoreIds, ValueKind, WriteGroup,
 };
 use storelink_model::ConnectionId;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) const BATCH: usize = 100;
 
@@ -318,7 +318,7 @@ impl StoreAdapter for Platform {
             (shop.page_turns.clone(), refused)
         });
         if let Some(turns) = turns {
-            turns.acquire().await.expect("is never closed").forget();
+            turns.acquire().await.map(SemaphorePermit::forget).ok();
         }
         if let Some(error) = refused {
             return Err(error);

@@ -1,6 +1,6 @@
 //! Reconciliation: what a store shows is compared with what it should show.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -104,7 +104,9 @@ impl World {
         let answer = move |call: Call<RunReport>| {
             let kept = kept.clone();
             async move {
-                kept.lock().expect("not poisoned").push(call.request);
+                kept.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(call.request);
                 Ok::<_, Fault>(())
             }
         };
@@ -142,17 +144,19 @@ async fn a_value_changed_by_hand_is_put_right(world: World) -> anyhow::Result<()
     world.edit(&store.id, &skus[7], "40");
     world.edit(&store.id, &skus[249], "0");
     let found = world.reconcile::<Stock>(&store.id, "run_1").await?;
-    let difference = |sku: &str, shown: &str| Difference {
-        sku: sku.parse().expect("a code"),
-        shown: shown.to_owned(),
-        wanted: "5".to_owned(),
+    let difference = |sku: &str, shown: &str| {
+        Ok::<_, anyhow::Error>(Difference {
+            sku: sku.parse()?,
+            shown: shown.to_owned(),
+            wanted: "5".to_owned(),
+        })
     };
     let expected = Drift {
         pages: 3,
         compared: 250,
         differing: 2,
         corrected: 2,
-        sample: vec![difference(&skus[7], "40"), difference(&skus[249], "0")],
+        sample: vec![difference(&skus[7], "40")?, difference(&skus[249], "0")?],
         ..Drift::default()
     };
     ensure!(found == expected, "{found:?}");
@@ -167,7 +171,7 @@ async fn a_value_changed_by_hand_is_put_right(world: World) -> anyhow::Result<()
     ensure!((found.compared, found.differing) == (250, 0), "{found:?}");
     ensure!(world.written(&store.id, before).len() == 2);
     eventually("the registry knows of both", PATIENCE, async || {
-        let told = told.lock().expect("not poisoned").clone();
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let ends: Vec<_> = told
             .iter()
             .map(|end| (end.run.as_str(), end.entity.as_str(), end.read, end.changed))
@@ -214,7 +218,7 @@ async fn a_page_that_fails_ends_the_run_with_its_code_and_marks_nothing_else() -
     let first = [(format!("id-{}", skus[7]), "5".to_owned())];
     ensure!(world.written(&store.id, before) == first);
     eventually("the registry knows the code", PATIENCE, async || {
-        let told = told.lock().expect("not poisoned").clone();
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let code = told.first().and_then(|end| end.error_code.as_deref());
         ensure!(code == Some("memory.key_refused"), "{told:?}");
         Ok(())

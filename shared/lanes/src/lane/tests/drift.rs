@@ -7,6 +7,7 @@ use storelink_adapter_api::{AdapterError, ErrorClass, ItemOutcome, WriteGroup};
 use storelink_model::Timestamp;
 use time::Duration;
 
+use super::guard::no_zeros;
 use super::single::{Bench, at, values};
 use crate::lane::{
     Batch, Desired, DoubtKind, Effect, Finding, Lane, ListedArticle, PackedIds, Reading,
@@ -58,7 +59,7 @@ fn another_value_than_the_confirmed_one_is_written_again_and_the_doubt_ends_with
         Some(&Effect::CloseDoubt {
             sku,
             kind,
-            due: at(11)
+            due: at(11),
         })
     );
     assert!(bench.take(100).is_none());
@@ -153,6 +154,55 @@ fn a_value_that_changes_after_it_was_found_right_is_written() {
     bench.read(1, true, 1, false);
     bench.want(1, 6, 2);
     assert_eq!(values(&bench.take(100).unwrap()), [6]);
+}
+
+#[test]
+fn what_waits_for_an_approval_and_is_found_done_asks_for_nothing_more() {
+    let articles: Vec<_> = (0..10).map(|sku| (sku, 5)).collect();
+    let mut bench = Bench::with(&articles);
+    bench.lane.guard_by(no_zeros(30));
+    bench.confirm_all(1);
+    (0..8).for_each(|sku| bench.want(sku, 0, 2));
+    assert!(bench.take(100).is_none());
+    assert_eq!(bench.lane.counts().dirty, 8);
+    for sku in 0..8 {
+        let reading = Reading {
+            ids: &ids(sku),
+            begun: at(10),
+            wanted: &0,
+            right: true,
+            writes: false,
+        };
+        let finding = bench
+            .lane
+            .compare(sku, &reading, at(11), &mut bench.effects);
+        assert_eq!(finding, Finding::FoundRight);
+    }
+    assert_eq!((bench.lane.counts().dirty, bench.lane.asks()), (0, None));
+    assert!(bench.take(100).is_none());
+}
+
+#[test]
+fn putting_drift_right_by_zeros_is_guarded_too() {
+    let articles: Vec<_> = (0..10).map(|sku| (sku, 0)).collect();
+    let mut bench = Bench::with(&articles);
+    bench.confirm_all(1);
+    bench.lane.guard_by(no_zeros(30));
+    for sku in 0..8 {
+        let reading = Reading {
+            ids: &ids(sku),
+            begun: at(10),
+            wanted: &0,
+            right: false,
+            writes: true,
+        };
+        let finding = bench
+            .lane
+            .compare(sku, &reading, at(11), &mut bench.effects);
+        assert_eq!(finding, Finding::Drifted);
+    }
+    assert!(bench.take(100).is_none());
+    assert_eq!(bench.lane.asks().map(|asks| asks.number), Some(8));
 }
 
 /// What happens next. Every step takes a microsecond.
