@@ -35,8 +35,10 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 /// Name of the service: of its database, its questions and their queue group.
 pub(crate) const SERVICE: &str = "order-ingest";
 
-/// Orders of one transaction. An order may have megabytes; most have a few kilobytes.
+/// Orders of one transaction: most have a few kilobytes, some have megabytes.
 const BATCH: usize = 64;
+/// What they may have together; more than the largest one, so that none comes alone for its size.
+const BATCH_BYTES: usize = 12 * 1024 * 1024;
 const DRAIN: Duration = Duration::from_secs(15);
 /// Longer than the relay's last pass.
 const ENDING: Duration = Duration::from_secs(8);
@@ -94,6 +96,7 @@ pub async fn run(context: ServiceContext) -> Result<(), IngestError> {
     });
     let orders = WorkLoop::new(&context.bus, streams::ORDER_INGEST)
         .batch(BATCH)
+        .batch_bytes(BATCH_BYTES)
         .drain_limit(DRAIN)
         .run_batches(
             move |items| {

@@ -23,6 +23,8 @@ use crate::{IngestError, hub_store, refused};
 /// Rows of one claim, and publishes on their way at the same time.
 const BATCH: i64 = 200;
 const IN_FLIGHT: usize = 64;
+/// What the events in hand may have together, in characters; a larger one is in hand alone.
+const IN_HAND: i64 = 12 * 1024 * 1024;
 /// For how long a row that one replica publishes is left alone by the others.
 const CLAIM: Duration = Duration::from_secs(20);
 /// Without a wake-up the rows are looked at this often.
@@ -41,6 +43,13 @@ pub struct Relay {
     database: Database,
     bus: Bus,
     wake: Arc<Notify>,
+}
+
+/// A row that this process publishes now.
+struct Claimed {
+    id: String,
+    /// In characters.
+    size: i64,
 }
 
 /// A row that waits.
@@ -134,27 +143,36 @@ impl Relay {
             if claimed.is_empty() {
                 return Ok(all);
             }
-            let outcomes: Vec<(Waiting, Result<(), PublishError>)> = futures::stream::iter(claimed)
-                .map(|row| async move {
-                    let outcome = self.publish(&row).await;
-                    (row, outcome)
-                })
-                .buffer_unordered(IN_FLIGHT)
-                .collect()
-                .await;
-            let (mut done, mut failed) = (Vec::new(), Vec::new());
-            for (row, outcome) in outcomes {
-                match outcome {
-                    Ok(()) => done.push(row),
-                    Err(error) => failed.push((row, error)),
-                }
-            }
-            all += done.len();
-            self.mark(done).await?;
-            for (row, error) in failed {
-                self.postpone(&row, &error).await?;
+            for portion in portions(claimed) {
+                let rows = self.load(&portion).await?;
+                all += self.publish_all(rows).await?;
             }
         }
+    }
+
+    /// Publishes rows, and gives how many are done.
+    async fn publish_all(&self, rows: Vec<Waiting>) -> Result<usize, IngestError> {
+        let outcomes: Vec<(Waiting, Result<(), PublishError>)> = futures::stream::iter(rows)
+            .map(|row| async move {
+                let outcome = self.publish(&row).await;
+                (row, outcome)
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for (row, outcome) in outcomes {
+            match outcome {
+                Ok(()) => done.push(row),
+                Err(error) => failed.push((row, error)),
+            }
+        }
+        let published = done.len();
+        self.mark(done).await?;
+        for (row, error) in failed {
+            self.postpone(&row, &error).await?;
+        }
+        Ok(published)
     }
 
     /// A row that a process claimed and did not finish is due again when a process starts. Another
@@ -170,7 +188,7 @@ impl Relay {
     }
 
     /// Takes rows that are due and the first of their chain.
-    async fn claim(&self) -> Result<Vec<Waiting>, IngestError> {
+    async fn claim(&self) -> Result<Vec<Claimed>, IngestError> {
         let now = Timestamp::now();
         let until = now.micros() + micros(CLAIM);
         let rows = self
@@ -181,14 +199,32 @@ impl Relay {
                    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.chain = o.chain \
                      AND e.position < o.position AND e.published IS NULL) \
                    ORDER BY o.created, o.id LIMIT $3) \
-                 RETURNING *",
+                 RETURNING id, CAST(LENGTH(payload) AS BIGINT) AS size",
                 args![now.micros(), until, BATCH],
             )
             .await?;
-        Ok(rows
+        let claimed = rows.iter().map(|row| {
+            Ok(Claimed {
+                id: row.text("id")?,
+                size: row.int("size")?,
+            })
+        });
+        Ok(claimed.collect::<Result<_, DbError>>()?)
+    }
+
+    /// What claimed rows hold.
+    async fn load(&self, claimed: &[Claimed]) -> Result<Vec<Waiting>, DbError> {
+        let ids = claimed.iter().map(|row| args![&row.id]).collect();
+        self.database
+            .fetch_values(
+                "WITH claimed(id) AS (VALUES",
+                ") SELECT o.* FROM outbox o JOIN claimed c ON o.id = c.id",
+                ids,
+            )
+            .await?
             .iter()
             .map(Waiting::from_row)
-            .collect::<Result<_, _>>()?)
+            .collect()
     }
 
     async fn publish(&self, row: &Waiting) -> Result<(), PublishError> {
@@ -281,6 +317,23 @@ impl Relay {
     }
 }
 
+/// Rows that are in hand together: orders may have megabytes.
+fn portions(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+    let mut portions: Vec<Vec<Claimed>> = Vec::new();
+    let mut size = IN_HAND;
+    for row in claimed {
+        size = size.saturating_add(row.size);
+        match portions.last_mut().filter(|_| size <= IN_HAND) {
+            Some(portion) => portion.push(row),
+            None => {
+                size = row.size;
+                portions.push(vec![row]);
+            }
+        }
+    }
+    portions
+}
+
 impl Waiting {
     fn from_row(row: &Row) -> Result<Self, DbError> {
         Ok(Self {
@@ -305,4 +358,20 @@ impl std::fmt::Debug for Relay {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_events_are_in_hand_alone_and_small_ones_together() {
+        let sizes = [4_000, 5_000, IN_HAND - 9_000, 1, IN_HAND + 1, 7];
+        let claimed = sizes.map(|size| Claimed {
+            id: String::new(),
+            size,
+        });
+        let portions: Vec<usize> = portions(claimed.into()).iter().map(Vec::len).collect();
+        assert_eq!(portions, [3, 1, 1, 1]);
+    }
 }

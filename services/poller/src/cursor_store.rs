@@ -7,6 +7,7 @@ use storelink_persistence::{Database, DbError, args};
 
 use crate::PollerError;
 use crate::cursor::{Cursor, Walk};
+use crate::withheld::Withheld;
 
 /// A cursor as it was loaded: saving it succeeds only if nobody saved another one since.
 #[derive(Debug, Clone)]
@@ -25,6 +26,9 @@ pub(crate) struct Loaded {
 pub(crate) struct Kept {
     pub(crate) cursor: Cursor,
     pub(crate) stream: Option<StreamIdentity>,
+    /// Orders that the cursor has passed without their contents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) withheld: Vec<Withheld>,
 }
 
 /// Which stream it is: one that was made anew, or restored from an older state, is another one.

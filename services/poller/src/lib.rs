@@ -5,6 +5,7 @@ mod cursor_store;
 mod error;
 mod hand_on;
 mod handover;
+mod hints;
 mod in_work;
 mod metrics;
 mod one_order;
@@ -14,6 +15,7 @@ mod reading;
 mod report;
 mod run;
 mod stopped;
+mod withheld;
 mod worker;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 use storelink_bus::{WorkLoop, streams};
 use storelink_model::Platform;
+use storelink_outbound_http::AnswerMemory;
 use storelink_persistence::Migrator;
 use storelink_service::ServiceContext;
 use storelink_settings::Settings;
@@ -33,6 +36,11 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// Jobs in work at the same time in one process.
 const JOBS_IN_WORK: usize = 64;
+/// What answers of stores may take together, and what each piece of work may take beside. An answer is
+/// in memory up to five times, as bytes, rows, orders, messages and in the connection to the broker:
+/// 5 × (24 MiB + 64 × 128 KiB) stays below 160 MiB.
+const ANSWERS: usize = 24 * 1024 * 1024;
+const SMALL_ANSWER: usize = 128 * 1024;
 /// A go at a job ends before this: a walk yields long before.
 const LONGEST_GO: Duration = Duration::from_secs(1800);
 const DRAIN: Duration = Duration::from_secs(20);
@@ -48,36 +56,54 @@ pub async fn run(context: ServiceContext, platform: Platform) -> Result<(), Poll
         .await?;
     let connections = context.connections().await?;
     let reports = report::Reports::new(&context.bus);
+    let metrics = metrics::PollerMetrics::new();
+    let hints = Arc::new(hints::Hints::new(
+        platform.clone(),
+        context.bus.clone(),
+        connections.clone(),
+        metrics.clone(),
+    ));
     let poller = Arc::new(Poller {
         platform: platform.clone(),
         database: database.clone(),
         bus: context.bus.clone(),
         connections,
         settings: context.settings.orders.clone(),
-        metrics: metrics::PollerMetrics::new(),
+        metrics,
         reports: reports.clone(),
         stopped: stopped::Stopped::default(),
         in_work: in_work::InWork::default(),
+        memory: AnswerMemory::new(ANSWERS, SMALL_ANSWER),
         shutdown: context.shutdown.clone(),
     });
     ready.ready();
     let jobs = WorkLoop::new(&context.bus, streams::poller(platform.as_str()))
         .batch(JOBS_IN_WORK)
         .time_limit(LONGEST_GO)
-        .drain_limit(DRAIN);
-    let outcome = jobs
+        .drain_limit(DRAIN)
         .run(
             move |item| {
                 let poller = poller.clone();
                 async move { poller.work(item).await }
             },
             context.shutdown.clone(),
-        )
-        .await;
+        );
+    let hinted = WorkLoop::new(&context.bus, streams::hooks(platform.as_str()))
+        .batch(hints::BATCH)
+        .drain_limit(DRAIN)
+        .run_batches(
+            move |items| {
+                let hints = hints.clone();
+                async move { hints.take(&items).await }
+            },
+            context.shutdown.clone(),
+        );
+    let outcome = tokio::try_join!(jobs, hinted);
     ready.not_ready("ending");
     reports.finish(Duration::from_secs(5)).await;
     database.close().await;
-    Ok(outcome?)
+    outcome?;
+    Ok(())
 }
 
 /// On PostgreSQL the pollers of all platforms share one schema; a SQLite file serves one process, so

@@ -12,6 +12,7 @@ pub(crate) struct PollerMetrics {
     run_time: DurationHistogram,
     orders: Counter,
     products: Counter,
+    hints: Counter,
 }
 
 impl PollerMetrics {
@@ -25,6 +26,7 @@ impl PollerMetrics {
                 "Orders read from stores, by what became of them.",
             ),
             products: metrics.counter("poll_products", "Products read from stores."),
+            hints: metrics.counter("poll_hints", "Calls of stores, by what became of them."),
         }
     }
 
@@ -58,6 +60,12 @@ impl PollerMetrics {
                 );
             }
         }
+    }
+
+    pub(crate) fn hints(&self, platform: &Platform, outcome: &'static str, more: usize) {
+        let labels = [("platform", platform.as_str()), ("outcome", outcome)];
+        self.hints
+            .add(u64::try_from(more).unwrap_or(u64::MAX), &labels);
     }
 
     pub(crate) fn products(&self, platform: &Platform, count: u64) {

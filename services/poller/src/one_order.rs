@@ -23,6 +23,7 @@ pub(crate) async fn read(job: &Job<'_>, external_id: &str) -> Result<Ended, Poll
         Err(failure) => return Ok(Ended::Over(Run::failed(failure))),
     };
     for _ in 0..ATTEMPTS {
+        let (access, _room) = job.with_room(&access);
         let read = reading::read(&poller.database, &link.record.id, || {
             link.adapter.read_order(&access, external_id)
         });

@@ -1,9 +1,8 @@
 //! Walking over the orders of a store.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
-use storelink_adapter_api::{ErrorClass, OrderReading, OrderWindow, StoreAccess};
+use storelink_adapter_api::{AdapterError, ErrorClass, OrderPage, OrderReading, OrderWindow};
 use storelink_bus::streams::names;
 use storelink_model::Timestamp;
 use storelink_order::ContentHash;
@@ -18,6 +17,7 @@ use crate::hand_on::{self, ReadMark};
 use crate::handover::{self, Handover, Seen};
 use crate::reading::{self, Numbered};
 use crate::run::{Ended, Run};
+use crate::withheld::{self, Narrowed, Place};
 use crate::worker::{Job, Poller};
 
 /// What a store keeps showing as new before the mark is left to the next run after so many passes.
@@ -41,6 +41,16 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
     let mut walk = resume_or_begin(job, &mut loaded, &rules);
     let mut resumed = walk.position.is_some();
     let deadline = Instant::now() + poller.settings.walk_yield;
+    if !resumed {
+        let place = Place {
+            job,
+            link: &link,
+            access: &access,
+        };
+        let counts = withheld::ask_again(&place, &mut loaded.state).await?;
+        walk.counts.add(counts);
+        poller.metrics.orders(&link.record.platform, counts);
+    }
 
     loop {
         match poller.current(&link.record.id) {
@@ -54,43 +64,33 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
             Ok(_) => {}
             Err(failure) => return Ok(Ended::Over(over(&walk).failed_by(failure))),
         }
-        let page = match read_page(poller, &link, &access, &walk).await? {
-            Ok(page) => page,
+        let (paged, _room) = job.with_room(&access);
+        let place = Place {
+            job,
+            link: &link,
+            access: &paged,
+        };
+        let (read, counts) = match read_page(&place, &walk).await? {
+            Ok(page) => hand_on_whole(&place, page, &walk, &mut loaded.state).await?,
             Err(error) => {
-                if resumed && error.class == ErrorClass::Rejected {
-                    // The saved position may be one that the store no longer takes.
-                    loaded.walk = None;
-                    loaded.save(&poller.database).await?;
+                match withheld::narrow(&place, &mut walk, &mut loaded.state, error).await? {
+                    Narrowed::Fewer => continue,
+                    Narrowed::OneByOne(read, counts) => (read, counts),
+                    Narrowed::Failed(error) => {
+                        if resumed && error.class == ErrorClass::Rejected {
+                            // The saved position may be one that the store no longer takes.
+                            loaded.walk = None;
+                            loaded.save(&poller.database).await?;
+                        }
+                        return Ok(Ended::after(&error, walk.counts, walk.watermark()));
+                    }
                 }
-                return Ok(Ended::after(&error, walk.counts, walk.watermark()));
             }
         };
         resumed = false;
-
-        let Numbered {
-            value: page,
-            number,
-            sent,
-            took,
-        } = page;
-        let offset = loaded.state.cursor.clock_offset_micros;
-        let clock = ClockReading::of_request(sent, took, page.store_time, offset);
-        let mark = ReadMark {
-            record: &link.record,
-            number,
-            at: sent,
-            run_trace: job.trace.as_deref(),
-        };
-        let (sightings, counts) = hand_on_page(poller, mark, page.orders, walk.full).await?;
         walk.counts.add(counts);
         poller.metrics.orders(&link.record.platform, counts);
 
-        let read = PageRead {
-            clock,
-            arrived: Timestamp::now(),
-            sightings,
-            next: page.next,
-        };
         match walk.page(&loaded.state.cursor, &rules, read) {
             Next::Page => {
                 loaded.walk = Some(walk.clone());
@@ -177,23 +177,64 @@ fn resume_or_begin(job: &Job<'_>, loaded: &mut Loaded, rules: &Rules) -> Walk {
     }
 }
 
-async fn read_page(
-    poller: &Poller,
-    link: &Arc<LinkedConnection>,
-    access: &StoreAccess,
-    walk: &Walk,
-) -> Result<
-    Result<Numbered<storelink_adapter_api::OrderPage>, storelink_adapter_api::AdapterError>,
-    PollerError,
-> {
-    let window = OrderWindow {
+/// What the pass under way asks for.
+pub(crate) fn window(walk: &Walk) -> OrderWindow {
+    OrderWindow {
         modified_since: walk.since.unwrap_or(Timestamp::from_micros(EARLIEST)),
+        page_limit: walk.page_limit,
+    }
+}
+
+async fn read_page(
+    place: &Place<'_>,
+    walk: &Walk,
+) -> Result<Result<Numbered<OrderPage>, AdapterError>, PollerError> {
+    let (database, connection) = (&place.job.poller.database, &place.link.record.id);
+    let (window, position) = (&window(walk), walk.position.as_ref());
+    let request = || {
+        let adapter = &place.link.adapter;
+        adapter.read_orders(place.access, window, position)
     };
-    let (window, position) = (&window, walk.position.as_ref());
-    reading::read(&poller.database, &link.record.id, || {
-        link.adapter.read_orders(access, window, position)
-    })
-    .await
+    if walk.page_limit.is_some() {
+        reading::read_once(database, connection, request).await
+    } else {
+        reading::read(database, connection, request).await
+    }
+}
+
+async fn hand_on_whole(
+    place: &Place<'_>,
+    page: Numbered<OrderPage>,
+    walk: &Walk,
+    kept: &mut Kept,
+) -> Result<(PageRead, Counts), PollerError> {
+    let Numbered {
+        value: page,
+        number,
+        sent,
+        took,
+    } = page;
+    let offset = kept.cursor.clock_offset_micros;
+    let clock = ClockReading::of_request(sent, took, page.store_time, offset);
+    let mark = place.mark(number, sent);
+    if !kept.withheld.is_empty() {
+        let given: HashSet<&str> = page
+            .orders
+            .iter()
+            .map(|order| order.external_id.as_str())
+            .collect();
+        kept.withheld
+            .retain(|known| !given.contains(known.external_id.as_str()));
+    }
+    let poller = place.job.poller;
+    let (sightings, counts) = hand_on_page(poller, mark, page.orders, walk.full).await?;
+    let read = PageRead {
+        clock,
+        arrived: Timestamp::now(),
+        sightings,
+        next: page.next,
+    };
+    Ok((read, counts))
 }
 
 /// Publishes what is new on a page and waits until the stream has it.

@@ -41,8 +41,9 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
             modified_since: walk.since,
         };
         let (window, position) = (&window, walk.position.as_ref());
+        let (paged, _room) = job.with_room(&access);
         let read = reading::read(&poller.database, &link.record.id, || {
-            link.adapter.read_products(&access, window, position)
+            link.adapter.read_products(&paged, window, position)
         });
         let Numbered {
             value: page,

@@ -35,7 +35,31 @@ pub(crate) async fn read<T, F>(
 where
     F: Future<Output = Result<T, AdapterError>>,
 {
-    let mut pauses = PAUSES.into_iter();
+    repeated(database, connection, request, &PAUSES).await
+}
+
+/// The same, never repeated: for what is asked because something else failed a moment ago.
+pub(crate) async fn read_once<T, F>(
+    database: &Database,
+    connection: &ConnectionId,
+    request: impl Fn() -> F,
+) -> Result<Result<Numbered<T>, AdapterError>, PollerError>
+where
+    F: Future<Output = Result<T, AdapterError>>,
+{
+    repeated(database, connection, request, &[]).await
+}
+
+async fn repeated<T, F>(
+    database: &Database,
+    connection: &ConnectionId,
+    request: impl Fn() -> F,
+    pauses: &[Duration],
+) -> Result<Result<Numbered<T>, AdapterError>, PollerError>
+where
+    F: Future<Output = Result<T, AdapterError>>,
+{
+    let mut pauses = pauses.iter();
     loop {
         let number = draw_read_number(database, connection).await?;
         let (sent, started) = (Timestamp::now(), Instant::now());
@@ -54,7 +78,7 @@ where
         };
         let repeat = error.class == ErrorClass::Transient && took < QUICK;
         match pauses.next().filter(|_| repeat) {
-            Some(pause) => sleep(pause).await,
+            Some(pause) => sleep(*pause).await,
             None => return Ok(Err(error)),
         }
     }

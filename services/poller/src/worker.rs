@@ -6,6 +6,7 @@ use storelink_adapter_api::StoreAccess;
 use storelink_bus::{Bus, Outcome, WorkItem};
 use storelink_events::internal::{PollJob, RunReport};
 use storelink_model::{ConnectionId, Platform, Timestamp};
+use storelink_outbound_http::{AnswerLease, AnswerMemory};
 use storelink_persistence::Database;
 use storelink_service::{Connections, LinkedConnection};
 use storelink_settings::OrderSettings;
@@ -41,6 +42,7 @@ pub(crate) struct Poller {
     pub(crate) reports: Reports,
     pub(crate) stopped: Stopped,
     pub(crate) in_work: InWork,
+    pub(crate) memory: AnswerMemory,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -58,6 +60,17 @@ impl Job<'_> {
     pub(crate) fn access(&self, link: &LinkedConnection) -> Result<StoreAccess, Failure> {
         link.access()
             .map_err(|error| Failure::new(error.code(), error.to_string()).needing_attention())
+    }
+
+    /// The same access for one page. Its room in memory is held until the lease is dropped: after what
+    /// was read is handed on.
+    pub(crate) fn with_room(&self, access: &StoreAccess) -> (StoreAccess, AnswerLease) {
+        let lease = self.poller.memory.lease();
+        let access = StoreAccess {
+            http: access.http.within(&lease),
+            ..access.clone()
+        };
+        (access, lease)
     }
 }
 

@@ -276,8 +276,16 @@ impl fmt::Debug for StoreAccess {
     }
 }
 
+/// Answers that are in memory now are handed on after so long.
+const PAUSE_WITHOUT_ROOM: std::time::Duration = std::time::Duration::from_secs(3);
+
 fn transport_failure(error: &TransportError) -> AdapterError {
-    let class = if error.may_pass() {
+    let class = if matches!(error, TransportError::NoRoom { .. }) {
+        // Not for the store's sake, but a pause is what helps.
+        ErrorClass::Limited {
+            pause: PAUSE_WITHOUT_ROOM,
+        }
+    } else if error.may_pass() {
         ErrorClass::Transient
     } else {
         ErrorClass::Attention

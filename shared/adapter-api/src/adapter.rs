@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use storelink_model::{Amount, Platform};
 
 use crate::{
-    AdapterError, CapabilityProfile, Descriptor, Diagnosis, ItemOutcome, OrderPage, OrderReading,
-    OrderWindow, Position, PriceWrite, ProductPage, ProductWindow, StockWrite, StoreAccess,
-    StoreIds, ValueKind, WriteGroup,
+    AdapterError, CapabilityProfile, Descriptor, Diagnosis, ItemOutcome, OrderHeads, OrderPage,
+    OrderReading, OrderWindow, Position, PriceWrite, ProductPage, ProductWindow, StockWrite,
+    StoreAccess, StoreIds, ValueKind, WriteGroup,
 };
 
 /// How much a store takes at once.
@@ -54,6 +54,17 @@ pub trait StoreAdapter: Send + Sync + 'static {
         window: &OrderWindow,
         position: Option<&Position>,
     ) -> Result<OrderPage, AdapterError>;
+
+    /// The same page without contents, for a page that [`read_orders`](Self::read_orders) fails on; none
+    /// where the platform has no cheaper way to list orders than with all that is in them.
+    async fn list_orders(
+        &self,
+        _access: &StoreAccess,
+        _window: &OrderWindow,
+        _position: Option<&Position>,
+    ) -> Result<Option<OrderHeads>, AdapterError> {
+        Ok(None)
+    }
 
     /// Reads one order by the store's id; none when the store says that it does not exist.
     async fn read_order(

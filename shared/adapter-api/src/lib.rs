@@ -19,7 +19,7 @@ pub use descriptor::{
 pub use diagnosis::{Check, CheckStatus, Diagnosis, DiagnosisStatus};
 pub use error::{AdapterError, ErrorClass};
 pub use read::{
-    Article, OrderPage, OrderReading, OrderWindow, Position, ProductPage, ProductReading,
-    ProductWindow, StockKeeping, StoreIds, Unreadable, UnreadableProduct,
+    Article, OrderHead, OrderHeads, OrderPage, OrderReading, OrderWindow, Position, ProductPage,
+    ProductReading, ProductWindow, StockKeeping, StoreIds, Unreadable, UnreadableProduct,
 };
 pub use write::{ItemOutcome, PriceWrite, SalePrice, StockWrite, ValueKind, WriteGroup};

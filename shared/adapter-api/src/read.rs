@@ -10,6 +10,9 @@ pub struct OrderWindow {
     /// Every order modified at this instant or later, trashed ones included, is returned. An adapter
     /// whose store has an exclusive or coarse bound asks for more, never for less.
     pub modified_since: Timestamp,
+    /// So many orders on a page are enough; the adapter's own size when none. An adapter that cannot
+    /// go so low takes its smallest one. It may change between two pages of one walk.
+    pub page_limit: Option<u32>,
 }
 
 /// Which products to read.
@@ -34,6 +37,29 @@ pub struct OrderPage {
     pub next: Option<Position>,
     /// The store's clock, as its answer showed it.
     pub store_time: Option<Timestamp>,
+}
+
+/// The heads of one page of orders: enough to read each order by itself, where the store gives the
+/// page but not its contents. A walk may go on at `next` with either kind of page.
+#[derive(Debug)]
+pub struct OrderHeads {
+    /// What the page shows, in the order of the store.
+    pub heads: Vec<OrderHead>,
+    /// Where the walk goes on; none at its end.
+    pub next: Option<Position>,
+    /// The store's clock, as its answer showed it.
+    pub store_time: Option<Timestamp>,
+}
+
+/// An order that is known to be there, and no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderHead {
+    /// The store's id of the order.
+    pub external_id: String,
+    /// When it was placed, where that could be read.
+    pub created: Option<Timestamp>,
+    /// When the store last touched it, where that could be read.
+    pub modified: Option<Timestamp>,
 }
 
 /// One order as read.

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use storelink_adapter_api::{
-    AdapterError, CapabilityProfile, Descriptor, Diagnosis, ItemOutcome, Limits, OrderPage,
-    OrderReading, OrderWindow, Position, PriceWrite, ProductPage, ProductWindow, StockWrite,
-    StoreAccess, StoreAdapter, StoreIds, ValueKind, WriteGroup,
+    AdapterError, CapabilityProfile, Descriptor, Diagnosis, ItemOutcome, Limits, OrderHeads,
+    OrderPage, OrderReading, OrderWindow, Position, PriceWrite, ProductPage, ProductWindow,
+    StockWrite, StoreAccess, StoreAdapter, StoreIds, ValueKind, WriteGroup,
 };
 
 use storelink_model::Amount;
@@ -81,6 +81,15 @@ impl StoreAdapter for WooCommerce {
         position: Option<&Position>,
     ) -> Result<OrderPage, AdapterError> {
         orders::read_page(access, window, position).await
+    }
+
+    async fn list_orders(
+        &self,
+        access: &StoreAccess,
+        window: &OrderWindow,
+        position: Option<&Position>,
+    ) -> Result<Option<OrderHeads>, AdapterError> {
+        orders::list_page(access, window, position).await.map(Some)
     }
 
     async fn read_order(

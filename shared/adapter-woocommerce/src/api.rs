@@ -17,8 +17,9 @@ use crate::{codes, failure};
 const READ_TIME: Duration = Duration::from_secs(60);
 const WRITE_TIME: Duration = Duration::from_secs(75);
 pub(crate) const VERIFY_TIME: Duration = Duration::from_secs(20);
-/// A page of 100 orders has about 300 kB (sheet section 9); plugins multiply it.
-const LARGEST_ANSWER: usize = 48 * 1024 * 1024;
+/// A page of 100 orders has about 300 kB (sheet section 9); plugins multiply it. One that is still larger
+/// is read in smaller pages.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Fact of the profile: how requests prove who we are.
 pub(crate) const FACT_AUTH: &str = "auth";

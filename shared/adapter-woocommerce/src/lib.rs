@@ -2,6 +2,7 @@
 
 mod adapter;
 mod api;
+mod bounds;
 mod codes;
 mod credentials;
 mod failure;

@@ -5,15 +5,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use storelink_adapter_api::{
-    AdapterError, ErrorClass, OrderPage, OrderReading, OrderWindow, Position, Purpose, StoreAccess,
-    Unreadable,
+    AdapterError, ErrorClass, OrderHead, OrderHeads, OrderPage, OrderReading, OrderWindow,
+    Position, Purpose, StoreAccess, Unreadable,
 };
 use storelink_outbound_http::{Effect, lenient_json};
 
 use crate::api::{Answer, Api, Call};
 use crate::walk::{LARGEST_PAGE, Page, SMALLEST_PAGE, Seen, Stage, Stuck, gmt_seconds, gmt_time};
-use crate::{codes, failure, normalise};
+use crate::{bounds, codes, failure, normalise};
 
+/// What a head needs: the store then leaves out what makes an order large or crash.
+const HEAD_FIELDS: &str = "id,status,date_created_gmt,date_modified_gmt";
 /// Orders whose refunds are fetched within one page: each costs a request of its own.
 const REFUNDED_ORDERS_PER_PAGE: usize = 25;
 
@@ -52,13 +54,20 @@ impl Place {
         }
     }
 
+    /// The same page without contents.
+    fn call_for_heads(&self, page_size: u64) -> Call {
+        let mut call = self.call(page_size);
+        call.query.push(("_fields".into(), HEAD_FIELDS.into()));
+        call
+    }
+
     fn next(
         &self,
         window: &OrderWindow,
         page_size: u64,
         page: &Page<'_>,
-    ) -> Result<Option<Position>, Stuck> {
-        let next = match self.stage.next(page_size, page)? {
+    ) -> Result<Option<Position>, AdapterError> {
+        let next = match self.stage.next(page_size, page).map_err(stuck)? {
             Some(stage) => Self { stage, ..*self },
             None if self.trash => return Ok(None),
             None => Self {
@@ -106,6 +115,20 @@ impl Head {
             modified: self.modified.as_deref().and_then(gmt_seconds),
         }
     }
+
+    fn forget_time_up_to(&mut self, bound: Option<i64>) {
+        if self.seen().behind(bound).modified.is_none() {
+            self.modified = None;
+        }
+    }
+
+    fn to_order_head(&self) -> OrderHead {
+        OrderHead {
+            external_id: self.id.to_string(),
+            created: self.created.as_deref().and_then(gmt_time),
+            modified: self.modified.as_deref().and_then(gmt_time),
+        }
+    }
 }
 
 pub(crate) async fn read_page(
@@ -114,17 +137,15 @@ pub(crate) async fn read_page(
     position: Option<&Position>,
 ) -> Result<OrderPage, AdapterError> {
     let api = Api::new(access)?;
-    let page_size = page_size(access);
+    let page_size = order_page_size(access, window);
     let place = Place::of(window, position);
-    let answer: Answer<Vec<Box<RawValue>>> =
-        api.ask(&place.call(page_size), Purpose::Orders).await?;
+    let (answer, heads) = ask(&api, &place, &place.call(page_size)).await?;
 
     let rows = answer.value.len();
     let mut used = Vec::with_capacity(rows);
     let mut orders = Vec::with_capacity(rows);
     let mut refunded = 0;
-    for raw in answer.value {
-        let head = Head::of(&raw).ok_or_else(|| without_id("orders"))?;
+    for (raw, head) in answer.value.into_iter().zip(heads) {
         refunded += usize::from(head.refunded);
         if refunded > REFUNDED_ORDERS_PER_PAGE {
             break;
@@ -140,12 +161,58 @@ pub(crate) async fn read_page(
         total_pages: answer.total_pages,
         before_request: answer.before_request.datetime().unix_timestamp(),
     };
-    let next = place.next(window, page_size, &page).map_err(stuck)?;
+    let next = place.next(window, page_size, &page)?;
     Ok(OrderPage {
         orders,
         next,
         store_time: answer.store_time,
     })
+}
+
+/// Lists one page without contents.
+pub(crate) async fn list_page(
+    access: &StoreAccess,
+    window: &OrderWindow,
+    position: Option<&Position>,
+) -> Result<OrderHeads, AdapterError> {
+    let api = Api::new(access)?;
+    let page_size = order_page_size(access, window);
+    let place = Place::of(window, position);
+    let (answer, heads) = ask(&api, &place, &place.call_for_heads(page_size)).await?;
+    let used: Vec<Seen> = heads.iter().map(Head::seen).collect();
+    let page = Page {
+        used: &used,
+        rows: answer.value.len(),
+        total_pages: answer.total_pages,
+        before_request: answer.before_request.datetime().unix_timestamp(),
+    };
+    let next = place.next(window, page_size, &page)?;
+    let heads = heads.iter().filter(|head| !head.is_draft());
+    Ok(OrderHeads {
+        heads: heads.map(Head::to_order_head).collect(),
+        next,
+        store_time: answer.store_time,
+    })
+}
+
+/// One page of a list with the heads of its rows, whose times can be relied on.
+async fn ask(
+    api: &Api<'_>,
+    place: &Place,
+    call: &Call,
+) -> Result<(Answer<Vec<Box<RawValue>>>, Vec<Head>), AdapterError> {
+    let answer: Answer<Vec<Box<RawValue>>> = api.ask(call, Purpose::Orders).await?;
+    let mut heads = Vec::with_capacity(answer.value.len());
+    for raw in &answer.value {
+        heads.push(Head::of(raw).ok_or_else(|| without_id("orders"))?);
+    }
+    let seen = heads.iter().map(Head::seen);
+    bounds::check(api, call, &place.stage, seen, Purpose::Orders).await?;
+    let bound = place.stage.bound();
+    for head in &mut heads {
+        head.forget_time_up_to(bound);
+    }
+    Ok((answer, heads))
 }
 
 /// Reads one order. A checkout that was never finished is no order yet.
@@ -197,10 +264,15 @@ async fn reading(
             }
         }
     };
+    let OrderHead {
+        external_id,
+        created,
+        modified,
+    } = head.to_order_head();
     Ok(OrderReading {
-        external_id: head.id.to_string(),
-        created: head.created.as_deref().and_then(gmt_time),
-        modified: head.modified.as_deref().and_then(gmt_time),
+        external_id,
+        created,
+        modified,
         raw,
         order,
     })
@@ -238,14 +310,17 @@ pub(crate) fn page_size(access: &StoreAccess) -> u64 {
         .clamp(SMALLEST_PAGE, LARGEST_PAGE)
 }
 
-pub(crate) fn stuck(why: Stuck) -> AdapterError {
-    match why {
-        Stuck::BoundIgnored => codes::MODIFIED_FILTER_IGNORED.error(ErrorClass::Attention),
-        Stuck::NoTimes => codes::ANSWER_NOT_UNDERSTOOD.error_with(
-            ErrorClass::Transient,
-            "A whole page has no time of modification.",
-        ),
-    }
+/// The same for orders, or fewer where the caller asks for that.
+fn order_page_size(access: &StoreAccess, window: &OrderWindow) -> u64 {
+    let limit = window.page_limit.map_or(LARGEST_PAGE, u64::from);
+    page_size(access).min(limit).max(SMALLEST_PAGE)
+}
+
+pub(crate) fn stuck(Stuck: Stuck) -> AdapterError {
+    codes::ANSWER_NOT_UNDERSTOOD.error_with(
+        ErrorClass::Transient,
+        "A whole page has no time of modification.",
+    )
 }
 
 pub(crate) fn without_id(list: &str) -> AdapterError {

@@ -13,7 +13,7 @@ use storelink_outbound_http::lenient_json;
 use crate::api::{Answer, Api, Call};
 use crate::orders::{page_size, stuck, without_id};
 use crate::walk::{LARGEST_PAGE, Page, Seen, Stage, gmt_seconds, gmt_time};
-use crate::{codes, normalise};
+use crate::{bounds, codes, normalise};
 
 /// Only what is read: cuts the store's work by half (sheet section 9).
 const FIELDS: &str = "id,name,type,status,sku,global_unique_id,regular_price,sale_price,\
@@ -151,6 +151,10 @@ pub(crate) async fn read_page(
     let answer: Answer<Vec<Box<RawValue>>> = api.ask(&call, Purpose::Catalogue).await?;
 
     let rows = answer.value.len();
+    let seen = answer.value.iter().filter_map(|row| Head::of(row));
+    let seen = seen.map(|head| head.seen());
+    bounds::check(&api, &call, &place.stage, seen, Purpose::Catalogue).await?;
+    let bound = place.stage.bound();
     let mut used = Vec::with_capacity(rows);
     let mut products = Vec::with_capacity(rows);
     let mut unreadable = Vec::new();
@@ -162,7 +166,7 @@ pub(crate) async fn read_page(
         if variable > VARIABLE_PRODUCTS_PER_PAGE {
             break;
         }
-        used.push(head.seen());
+        used.push(head.seen().behind(bound));
         let outcome = match product {
             Ok(product) => reading(&api, product).await?,
             Err(reason) => Outcome::Unreadable(reason),

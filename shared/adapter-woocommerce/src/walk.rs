@@ -63,13 +63,20 @@ pub(crate) struct Page<'a> {
     pub(crate) before_request: i64,
 }
 
-/// Why a walk cannot go on.
+/// A walk cannot go on: a whole page without one time that says where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stuck {
-    /// Rows came that are older than the bound (recording 99).
-    BoundIgnored,
-    /// A whole page without one readable time.
-    NoTimes,
+pub(crate) struct Stuck;
+
+impl Seen {
+    /// A row that shows a time at or before the bound that it was asked with was not chosen by that
+    /// time: for the walk it has none.
+    pub(crate) fn behind(self, bound: Option<i64>) -> Self {
+        let behind = |modified: &i64| bound.is_none_or(|bound| *modified > bound);
+        Self {
+            modified: self.modified.filter(behind),
+            ..self
+        }
+    }
 }
 
 impl Stage {
@@ -87,6 +94,14 @@ impl Stage {
             second: None,
             shown: 0,
             last_id: 0,
+        }
+    }
+
+    /// Every row of the next page was modified after this second.
+    pub(crate) fn bound(&self) -> Option<i64> {
+        match *self {
+            Self::Modified { after } => Some(after),
+            Self::Ids { second, .. } => second.map(|second| second - 1),
         }
     }
 
@@ -129,13 +144,12 @@ impl Stage {
                 second,
                 shown,
                 last_id,
-            } => after_ids(second, shown, last_id, size, page),
+            } => Ok(after_ids(second, shown, last_id, size, page)),
         }
     }
 }
 
 fn after_times(after: i64, size: u64, page: &Page<'_>) -> Result<Option<Stage>, Stuck> {
-    honours(after, page)?;
     if !page.has_more(size, 1) {
         return Ok(None);
     }
@@ -143,7 +157,7 @@ fn after_times(after: i64, size: u64, page: &Page<'_>) -> Result<Option<Stage>, 
     // A row edited while the answer was made stands at its old place with its new time; such a
     // time is no bound. The earliest one is safe unless the whole page was edited meanwhile.
     let settled = times().filter(|time| *time < page.before_request).max();
-    let bound = settled.or_else(|| times().min()).ok_or(Stuck::NoTimes)? - 1;
+    let bound = settled.or_else(|| times().min()).ok_or(Stuck)? - 1;
     Ok(Some(if bound > after {
         Stage::Modified { after: bound }
     } else {
@@ -161,39 +175,27 @@ fn after_ids(
     last_id: u64,
     size: u64,
     page: &Page<'_>,
-) -> Result<Option<Stage>, Stuck> {
-    if let Some(second) = second {
-        honours(second - 1, page)?;
-    }
+) -> Option<Stage> {
     let first = page.used.iter().map(|row| row.id).min();
     let follows = shown == 0 || first.is_some_and(|first| first <= last_id);
     if !follows {
-        return Ok(Some(Stage::Ids {
+        return Some(Stage::Ids {
             second,
             shown: shown.saturating_sub(size),
             last_id,
-        }));
+        });
     }
     let (per_page, number) = overlapping(shown, size);
     if !page.has_more(per_page, number) {
-        return Ok(second.map(|second| Stage::Modified { after: second }));
+        return second.map(|second| Stage::Modified { after: second });
     }
     let used = u64::try_from(page.used.len()).unwrap_or(u64::MAX);
     let last_used = page.used.iter().map(|row| row.id).max().unwrap_or(0);
-    Ok(Some(Stage::Ids {
+    Some(Stage::Ids {
         second,
         shown: per_page * (number - 1) + used,
         last_id: last_used.max(last_id),
-    }))
-}
-
-fn honours(after: i64, page: &Page<'_>) -> Result<(), Stuck> {
-    let older = |row: &Seen| row.modified.is_some_and(|modified| modified <= after);
-    if page.used.iter().any(older) {
-        Err(Stuck::BoundIgnored)
-    } else {
-        Ok(())
-    }
+    })
 }
 
 impl Page<'_> {

@@ -36,6 +36,7 @@ pub(crate) struct Puller {
     next_subject: String,
     link: watch::Receiver<Link>,
     arrived: Vec<jetstream::Message>,
+    max_bytes: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +47,8 @@ struct PullRequest {
     /// Nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_bytes: Option<usize>,
 }
 
 impl Puller {
@@ -62,7 +65,14 @@ impl Puller {
             next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
             link: bus.link(),
             arrived: Vec::new(),
+            max_bytes: None,
         })
+    }
+
+    /// What several messages may have together at most; a single one comes whatever its size.
+    pub(crate) fn max_bytes(mut self, bytes: Option<usize>) -> Self {
+        self.max_bytes = bytes;
+        self
     }
 
     /// Gets up to `max` messages; waits up to `idle` for the first. Messages are then in
@@ -74,7 +84,9 @@ impl Puller {
             return there;
         }
         let first = self.request(1, Some(idle)).await;
-        if first != PullEnd::Complete || self.arrived.is_empty() || max == 1 {
+        // With a byte limit the next pull gets what there is more: the first one may have used it up.
+        let enough = max == 1 || self.max_bytes.is_some();
+        if first != PullEnd::Complete || self.arrived.is_empty() || enough {
             return first;
         }
         self.request(max - 1, None).await
@@ -101,6 +113,7 @@ impl Puller {
             batch,
             no_wait: wait.is_none(),
             expires: wait.and_then(|wait| u64::try_from(wait.as_nanos()).ok()),
+            max_bytes: self.max_bytes.filter(|_| wait.is_none() && batch > 1),
         };
         let body = match serde_json::to_vec(&request) {
             Ok(body) => body,
@@ -175,6 +188,8 @@ fn read_status(code: u16, text: &str) -> Option<PullEnd> {
         404 | 408 => Some(PullEnd::Complete),
         503 => Some(PullEnd::ConsumerMissing),
         409 if text.eq_ignore_ascii_case("consumer deleted") => Some(PullEnd::ConsumerMissing),
+        // The next message would exceed the bytes asked for.
+        409 if text.to_ascii_lowercase().contains("maxbytes") => Some(PullEnd::Complete),
         // As many messages as allowed are in work; the waiting request comes when one is done.
         409 if text.to_ascii_lowercase().contains("maxackpending") => Some(PullEnd::Complete),
         _ => Some(PullEnd::Interrupted(format!("{code} {text}"))),

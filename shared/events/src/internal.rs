@@ -163,6 +163,26 @@ pub struct PollJob {
     pub run: String,
 }
 
+/// A store called: "something of mine changed" (stream HOOKS). A hint and never the truth: what the
+/// call said about the order travels no further, the order is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreHint {
+    /// Which connection was called.
+    pub connection: ConnectionId,
+    /// The platform of that store.
+    pub platform: Platform,
+    /// What changed, such as `orders`.
+    pub entity: String,
+    /// The store's own name of what happened, for the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// The store's id of the object; none when the store does not say which one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// When the call came, by our clock.
+    pub received_at: Timestamp,
+}
+
 /// How a run of a poll job ended (question `rpc.connection-registry.run`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {

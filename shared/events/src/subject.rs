@@ -161,6 +161,12 @@ pub fn poll_one(
     )
 }
 
+/// A hint of a store that something of it changed.
+#[must_use]
+pub fn hook(platform: &Platform, connection: &ConnectionId) -> String {
+    format!("hook.{platform}.{connection}")
+}
+
 /// What became of an order: `verb` is `received`, `updated`, `cancelled`, `refunded` or `delivered`,
 /// and other words become safe tokens.
 #[must_use]

@@ -15,6 +15,7 @@ use tracing::field::Empty;
 
 use crate::address::{CheckedResolver, Lookup, Reach, SystemLookup, check_url};
 use crate::error::TransportError;
+use crate::memory::AnswerLease;
 use crate::policy::{OutboundPolicy, PolicyError};
 use crate::request::Request;
 use crate::response::Response;
@@ -37,6 +38,7 @@ pub struct HttpClient {
     /// neither the judgement of a name nor an open connection serves the other purpose.
     own_subnets: reqwest::Client,
     policy: Arc<OutboundPolicy>,
+    lease: Option<AnswerLease>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -70,7 +72,17 @@ impl HttpClient {
             http: build(&policy, &lookup, Reach::Allowed)?,
             own_subnets: build(&policy, &lookup, Reach::OwnSubnets)?,
             policy,
+            lease: None,
         })
+    }
+
+    /// The same client, whose answers take their room in memory from this lease.
+    #[must_use]
+    pub fn within(&self, lease: &AnswerLease) -> Self {
+        Self {
+            lease: Some(lease.clone()),
+            ..self.clone()
+        }
     }
 
     /// What the client may do.
@@ -131,7 +143,7 @@ impl HttpClient {
             Reach::Allowed => &self.http,
             Reach::OwnSubnets => &self.own_subnets,
         };
-        let call = Call::of(&request, &self.policy);
+        let call = Call::of(&request, &self.policy, self.lease.clone());
         let outgoing = outgoing(client, request, call.timeout)?;
         let incoming = outgoing
             .send()
@@ -210,11 +222,13 @@ struct Call {
     port: u16,
     timeout: Duration,
     limit: usize,
+    lease: Option<AnswerLease>,
 }
 
 impl Call {
-    fn of(request: &Request, policy: &OutboundPolicy) -> Self {
+    fn of(request: &Request, policy: &OutboundPolicy, lease: Option<AnswerLease>) -> Self {
         Self {
+            lease,
             host: request.url.host_str().unwrap_or_default().to_owned(),
             port: request.url.port_or_known_default().unwrap_or_default(),
             timeout: request.timeout.min(policy.request_timeout),
@@ -260,6 +274,15 @@ impl Call {
         {
             if body.len() + chunk.len() > self.limit {
                 return Err(too_large());
+            }
+            if self
+                .lease
+                .as_ref()
+                .is_some_and(|lease| !lease.grow(chunk.len()))
+            {
+                return Err(TransportError::NoRoom {
+                    host: self.host.clone(),
+                });
             }
             body.extend_from_slice(&chunk);
         }

@@ -192,6 +192,12 @@ pub enum TransportError {
         /// The limit in bytes, after decompression.
         limit: usize,
     },
+    /// Too many large answers are in memory already.
+    #[error("there is no room in memory for the answer of {host} now")]
+    NoRoom {
+        /// Host of the request.
+        host: String,
+    },
     /// The answer's compression is broken or unknown.
     #[error("the answer of {host} cannot be decompressed")]
     BodyNotDecodable {
@@ -220,6 +226,7 @@ impl TransportError {
             Self::ConnectionBroken { .. } => "http.connection_broken",
             Self::NotHttp { .. } => "http.not_http",
             Self::ResponseTooLarge { .. } => "http.response_too_large",
+            Self::NoRoom { .. } => "http.no_room",
             Self::BodyNotDecodable { .. } => "http.body_not_decodable",
         }
     }
@@ -234,6 +241,7 @@ impl TransportError {
                 | Self::ConnectionBroken { .. }
                 | Self::NotHttp { .. }
                 | Self::ResponseTooLarge { .. }
+                | Self::NoRoom { .. }
                 | Self::BodyNotDecodable { .. }
         )
     }
@@ -251,6 +259,7 @@ impl TransportError {
                 | Self::ConnectFailed { .. }
                 | Self::Timeout { .. }
                 | Self::ConnectionBroken { .. }
+                | Self::NoRoom { .. }
         )
     }
 
@@ -298,6 +307,9 @@ impl TransportError {
             Self::NotHttp { host } => format!("Something at {host} answers, but it is no store."),
             Self::ResponseTooLarge { host, limit } => {
                 format!("The answer of {host} is larger than the {limit} bytes that are accepted.")
+            }
+            Self::NoRoom { host } => {
+                format!("The answer of {host} is large, and many large ones came at the same time.")
             }
             Self::BodyNotDecodable { host } => {
                 format!("The answer of {host} is compressed in a broken or unknown way.")
@@ -350,6 +362,7 @@ impl TransportError {
             Self::ResponseTooLarge { .. } => {
                 "Smaller pages are needed; report it if you cannot choose them."
             }
+            Self::NoRoom { .. } => "It is asked for again in a moment; nothing has to be done.",
             Self::BodyNotDecodable { .. } => {
                 "Switch off additional compression in the store or its cache for the interface."
             }

@@ -21,6 +21,9 @@ pub struct Walk {
     /// What it did so far.
     #[serde(default)]
     pub counts: Counts,
+    /// So many objects are asked for at once; the adapter's own number when none.
+    #[serde(default)]
+    pub page_limit: Option<u32>,
     /// The order start that it began with.
     start: Option<Timestamp>,
     pass: u32,
@@ -107,6 +110,7 @@ impl Walk {
             since,
             position: None,
             counts: Counts::default(),
+            page_limit: None,
             start: rules.start,
             pass: 1,
             lowest: since,

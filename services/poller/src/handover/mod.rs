@@ -20,4 +20,4 @@ mod decision;
 mod store;
 
 pub(crate) use decision::{Handover, Kept, Seen, decide};
-pub(crate) use store::{decide_page, forget, mark_stored, prune};
+pub(crate) use store::{decide_page, forget, latest, mark_stored, prune};

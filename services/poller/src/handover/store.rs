@@ -155,6 +155,23 @@ pub(crate) async fn mark_stored(
         .map(drop)
 }
 
+/// Some orders of a connection that the stream has, those first that the store touched last.
+pub(crate) async fn latest(
+    database: &Database,
+    connection: &ConnectionId,
+) -> Result<Vec<String>, DbError> {
+    database
+        .fetch_all(
+            "SELECT external_id FROM handed_on WHERE connection = $1 AND stored \
+             AND modified IS NOT NULL ORDER BY modified DESC LIMIT 64",
+            args![connection.as_str()],
+        )
+        .await?
+        .iter()
+        .map(|row| row.text("external_id"))
+        .collect()
+}
+
 /// Forgets what no walk from `before` on shows again unless it is modified.
 pub(crate) async fn prune(
     database: &Database,

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod handing_on;
+mod hints;
 mod one_order;
 mod products;
 mod store;
 mod trouble;
 mod walks;
+mod withheld;
 mod world;

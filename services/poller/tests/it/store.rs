@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use serde_json::json;
 use serde_json::value::RawValue;
 use storelink_adapter_api::{
-    AdapterError, Capabilities, CapabilityProfile, Descriptor, Diagnosis, Guide, ItemOutcome,
-    Lifecycle, Limits, OrderPage, OrderReading, OrderWindow, Position, PriceWrite, ProductPage,
-    ProductReading, ProductWindow, Purpose, StockWrite, StoreAccess, StoreAdapter, StoreIds,
-    SystemKind, Unreadable, UnreadableProduct, ValueKind, WriteGroup,
+    AdapterError, Capabilities, CapabilityProfile, Descriptor, Diagnosis, ErrorClass, Guide,
+    ItemOutcome, Lifecycle, Limits, OrderHead, OrderHeads, OrderPage, OrderReading, OrderWindow,
+    Position, PriceWrite, ProductPage, ProductReading, ProductWindow, Purpose, StockWrite,
+    StoreAccess, StoreAdapter, StoreIds, SystemKind, Unreadable, UnreadableProduct, ValueKind,
+    WriteGroup,
 };
 use storelink_model::{Amount, ConnectionId, Timestamp};
 use storelink_order::{Address, Customer, Order, OrderState, Payment};
@@ -29,6 +30,10 @@ struct State {
     odd_products: BTreeMap<u32, Timestamp>,
     requests: Vec<Asked>,
     failures: VecDeque<AdapterError>,
+    /// Orders that break whatever shows their contents.
+    broken: BTreeSet<u32>,
+    /// A page with more orders is more than an answer may be.
+    largest_page: Option<usize>,
     delay: Duration,
 }
 
@@ -47,6 +52,7 @@ pub(crate) enum Asked {
         since: Timestamp,
         after: Option<u64>,
     },
+    OrderHeads,
     Order(String),
     Products {
         since: Option<Timestamp>,
@@ -76,11 +82,26 @@ impl Store {
     }
 
     pub(crate) fn edit(&self, id: u32, note: &str) {
+        self.edit_at(id, note, Timestamp::now());
+    }
+
+    pub(crate) fn edit_at(&self, id: u32, note: &str, modified: Timestamp) {
         self.change(|state| {
             let order = state.orders.get_mut(&id).unwrap();
             order.note = note.to_owned();
-            order.modified = Timestamp::now();
+            order.modified = modified;
         });
+    }
+
+    /// Every answer with the contents of these orders fails from now on.
+    pub(crate) fn break_orders(&self, ids: impl IntoIterator<Item = u32>) {
+        let broken = ids.into_iter().collect();
+        self.change(|state| state.broken = broken);
+    }
+
+    /// No page with more orders comes through from now on.
+    pub(crate) fn limit_pages(&self, orders: usize) {
+        self.change(|state| state.largest_page = Some(orders));
     }
 
     pub(crate) fn stock_up(&self, product: u32, modified: Timestamp) {
@@ -111,22 +132,24 @@ impl Store {
         change(&mut self.state.lock().unwrap())
     }
 
+    /// The answer shows the store as it was when the request came, however long it takes.
     async fn answer<T>(
         &self,
         access: &StoreAccess,
         asked: Asked,
-        answer: impl FnOnce(&State) -> T,
+        answer: impl FnOnce(&State) -> Result<T, AdapterError>,
     ) -> Result<T, AdapterError> {
         let _permit = access.gate.admit(Purpose::Orders).await.unwrap();
-        let delay = self.change(|state| {
+        let (delay, answer) = self.change(|state| {
             state.requests.push(asked);
-            state.delay
+            let answer = match state.failures.pop_front() {
+                Some(error) => Err(error),
+                None => answer(state),
+            };
+            (state.delay, answer)
         });
         tokio::time::sleep(delay).await;
-        self.change(|state| match state.failures.pop_front() {
-            Some(error) => Err(error),
-            None => Ok(answer(state)),
-        })
+        answer
     }
 }
 
@@ -149,6 +172,37 @@ impl Shelf {
     fn store(&self, access: &StoreAccess) -> &Store {
         &self.stores[&access.connection]
     }
+
+    /// One page of what was modified since, and where the next one begins.
+    fn rows<'a>(
+        &self,
+        state: &'a State,
+        window: &OrderWindow,
+        position: Option<&Position>,
+    ) -> (Vec<(u32, &'a Placed)>, Option<Position>) {
+        let limit = window
+            .page_limit
+            .map(|limit| usize::try_from(limit).unwrap());
+        let page = limit.map_or(self.page, |limit| limit.min(self.page));
+        let orders = state.orders.iter().map(|(id, order)| (*id, order));
+        let mut orders: Vec<_> = orders
+            .filter(|(_, order)| order.modified >= window.modified_since)
+            .collect();
+        orders.sort_by_key(|(id, order)| (order.modified, *id));
+        let skip = usize::try_from(after(position).unwrap_or(0)).unwrap();
+        let rest = orders.len().saturating_sub(skip);
+        let next = (rest > page).then(|| Position(json!(skip + page)));
+        (orders.into_iter().skip(skip).take(page).collect(), next)
+    }
+}
+
+fn after(position: Option<&Position>) -> Option<u64> {
+    position.map(|position| position.0.as_u64().unwrap())
+}
+
+/// Refused again whenever it is asked for, so that nothing is gained by asking again at once.
+fn crash() -> AdapterError {
+    AdapterError::new(ErrorClass::Rejected, "shelf.crash", "the shelf broke")
 }
 
 #[async_trait]
@@ -180,27 +234,49 @@ impl StoreAdapter for Shelf {
         position: Option<&Position>,
     ) -> Result<OrderPage, AdapterError> {
         let since = window.modified_since;
-        let after = position.map(|position| position.0.as_u64().unwrap());
-        let page = self.page;
+        let after = after(position);
         let answer = move |state: &State| {
-            let mut orders: Vec<_> = state
-                .orders
-                .iter()
-                .filter(|(_, order)| order.modified >= since)
-                .collect();
-            orders.sort_by_key(|(id, order)| (order.modified, **id));
-            let skip = usize::try_from(after.unwrap_or(0)).unwrap();
-            let rest = orders.len().saturating_sub(skip);
-            let next = (rest > page).then(|| Position(json!(skip + page)));
-            let orders = orders.into_iter().skip(skip).take(page);
-            OrderPage {
-                orders: orders.map(|(id, order)| reading(*id, order)).collect(),
+            let (orders, next) = self.rows(state, window, position);
+            if state.largest_page.is_some_and(|most| orders.len() > most) {
+                let code = "http.response_too_large";
+                return Err(AdapterError::new(ErrorClass::Attention, code, "too large"));
+            }
+            if orders.iter().any(|(id, _)| state.broken.contains(id)) {
+                return Err(crash());
+            }
+            let orders = orders.into_iter().map(|(id, order)| reading(id, order));
+            Ok(OrderPage {
+                orders: orders.collect(),
                 next,
                 store_time: Some(Timestamp::now()),
-            }
+            })
         };
         self.store(access)
             .answer(access, Asked::Orders { since, after }, answer)
+            .await
+    }
+
+    async fn list_orders(
+        &self,
+        access: &StoreAccess,
+        window: &OrderWindow,
+        position: Option<&Position>,
+    ) -> Result<Option<OrderHeads>, AdapterError> {
+        let answer = move |state: &State| {
+            let (orders, next) = self.rows(state, window, position);
+            let heads = orders.into_iter().map(|(id, order)| OrderHead {
+                external_id: id.to_string(),
+                created: Some(order.created),
+                modified: Some(order.modified),
+            });
+            Ok(Some(OrderHeads {
+                heads: heads.collect(),
+                next,
+                store_time: Some(Timestamp::now()),
+            }))
+        };
+        self.store(access)
+            .answer(access, Asked::OrderHeads, answer)
             .await
     }
 
@@ -211,7 +287,10 @@ impl StoreAdapter for Shelf {
     ) -> Result<Option<OrderReading>, AdapterError> {
         let id: u32 = external_id.parse().unwrap();
         let asked = Asked::Order(external_id.to_owned());
-        let answer = |state: &State| state.orders.get(&id).map(|order| reading(id, order));
+        let answer = |state: &State| match state.broken.contains(&id) {
+            true => Err(crash()),
+            false => Ok(state.orders.get(&id).map(|order| reading(id, order))),
+        };
         self.store(access).answer(access, asked, answer).await
     }
 
@@ -241,12 +320,12 @@ impl StoreAdapter for Shelf {
                     text: "the name is no text".into(),
                 },
             });
-            ProductPage {
+            Ok(ProductPage {
                 products: products.collect(),
                 unreadable: unreadable.collect(),
                 next: None,
                 store_time: Some(Timestamp::now()),
-            }
+            })
         };
         self.store(access)
             .answer(access, Asked::Products { since }, answer)

@@ -129,3 +129,34 @@ async fn an_order_start_that_moves_back_brings_the_older_orders() {
     assert_eq!(ids(&world.orders().await), ["1"]);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn two_edits_in_the_same_second_both_arrive() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    for id in 1..=5 {
+        world.store().place(id);
+    }
+    world.read_orders().await;
+    world.orders().await;
+    // A walk between the two, and other orders of that second on other pages.
+    let second = Timestamp::now();
+    for id in 1..=4 {
+        world.store().edit_at(id, "first", second);
+    }
+    world.read_orders().await;
+    world.store().edit_at(3, "second", second);
+    world.store().edit_at(1, "second", second);
+    let report = world.read_orders().await;
+    assert_eq!(report.changed, 2);
+    let orders = world.orders().await;
+    let note = |id: &str| {
+        let of_it = orders.iter().filter(|order| order.external_id == id);
+        let last = of_it.max_by_key(|order| order.read_number).unwrap();
+        last.order.as_ref().unwrap().note.clone()
+    };
+    assert_eq!(
+        [note("1"), note("2"), note("3"), note("4")],
+        ["second", "first", "second", "first"]
+    );
+    world.stop().await;
+}

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use storelink_bus::rpc::Endpoint;
 use storelink_bus::streams::{self, names};
 use storelink_bus::{Bus, BusOptions, Publication};
 use storelink_events::connection::{ConnectionRecord, ConnectionSettings};
-use storelink_events::internal::{OrderRead, PollJob, ProductRead, RunReport};
+use storelink_events::internal::{OrderRead, PollJob, ProductRead, RunReport, StoreHint};
 use storelink_events::{rpc, subject};
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_outbound_http::{HttpClient, OutboundPolicy};
@@ -51,6 +50,11 @@ pub(crate) struct World {
 impl World {
     /// With this many stores of two orders per page.
     pub(crate) async fn start(database: TestDatabase, stores: usize) -> Self {
+        Self::start_with(database, stores, 2).await
+    }
+
+    /// With this many stores of so many orders per page.
+    pub(crate) async fn start_with(database: TestDatabase, stores: usize, page: usize) -> Self {
         let broker = TestBroker::start().await.unwrap();
         let bus = Bus::connect(&BusOptions::new(broker.url(), "test"))
             .await
@@ -69,7 +73,8 @@ impl World {
         let known = links
             .iter()
             .map(|link| (link.id.clone(), link.store.clone()));
-        let context = context(&bus, &database, vault, known.collect(), &shutdown);
+        let shelf = Shelf::new(known.collect(), page);
+        let context = context(&bus, &database, vault, shelf, &shutdown);
         let platform = PLATFORM.parse().unwrap();
         let service =
             tokio::spawn(async move { storelink_poller::run(context, platform).await.unwrap() });
@@ -145,6 +150,52 @@ impl World {
         tokio::time::timeout(PATIENCE, search)
             .await
             .expect("a report in time")
+    }
+
+    /// A store calls: something of this order changed, or of one that it does not name.
+    pub(crate) async fn hint(&self, connection: &ConnectionId, order: Option<u32>) {
+        let platform = PLATFORM.parse().unwrap();
+        let hint = StoreHint {
+            connection: connection.clone(),
+            platform,
+            entity: "orders".to_owned(),
+            topic: Some("order.updated".to_owned()),
+            external_id: order.map(|id| id.to_string()),
+            received_at: Timestamp::now(),
+        };
+        self.hint_as(&hint).await;
+    }
+
+    pub(crate) async fn hint_as(&self, hint: &StoreHint) {
+        let subject = subject::hook(&hint.platform, &hint.connection);
+        let payload = serde_json::to_vec(hint).unwrap();
+        self.bus
+            .publish(Publication::new(subject, payload))
+            .await
+            .unwrap();
+    }
+
+    /// Messages that a stream holds.
+    pub(crate) async fn messages(&self, stream: &str) -> u64 {
+        let stream = self.bus.jetstream().get_stream(stream).await.unwrap();
+        stream.cached_info().state.messages
+    }
+
+    /// Waits until a condition holds.
+    pub(crate) async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !condition().await {
+            assert!(tokio::time::Instant::now() < deadline, "never: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until every hint and job is done.
+    pub(crate) async fn at_rest(&self) {
+        self.until("hints and jobs are done", async || {
+            self.messages(names::HOOKS).await + self.messages(names::JOBS).await == 0
+        })
+        .await;
     }
 
     /// Reads the orders of the first store.
@@ -253,7 +304,7 @@ fn context(
     bus: &Bus,
     database: &TestDatabase,
     vault: Vault,
-    stores: HashMap<ConnectionId, Arc<Store>>,
+    shelf: Shelf,
     shutdown: &CancellationToken,
 ) -> ServiceContext {
     let variables = [
@@ -266,7 +317,7 @@ fn context(
         bus: bus.clone(),
         vault: Arc::new(vault),
         http: HttpClient::new(OutboundPolicy::default()).unwrap(),
-        adapters: Adapters::default().with(Shelf::new(stores, 2)),
+        adapters: Adapters::default().with(shelf),
         readiness: Readiness::new(),
         shutdown: shutdown.clone(),
     })

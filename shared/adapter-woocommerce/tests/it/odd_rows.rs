@@ -132,6 +132,7 @@ async fn orders(
     .await;
     let window = OrderWindow {
         modified_since: Timestamp::from_micros(1_000_000),
+        page_limit: None,
     };
     WooCommerce::new()
         .read_orders(&rig.access(), &window, None)

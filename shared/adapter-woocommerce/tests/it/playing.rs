@@ -250,7 +250,10 @@ async fn orders(
     let modified_since = bound.map_or(Timestamp::from_micros(86_400_000_000), |at| {
         at.saturating_add(time::Duration::SECOND)
     });
-    let window = OrderWindow { modified_since };
+    let window = OrderWindow {
+        modified_since,
+        page_limit: None,
+    };
     let page = WooCommerce::new()
         .read_orders(access, &window, None)
         .await?;

@@ -54,7 +54,10 @@ fn play(body: String) {
         let rig = Rig::http(move |_| Reply::json(200, body.clone())).await;
         let (adapter, access) = (WooCommerce::new(), rig.access());
         let modified_since = Timestamp::from_micros(0);
-        let window = OrderWindow { modified_since };
+        let window = OrderWindow {
+            modified_since,
+            page_limit: None,
+        };
         if let Ok(page) = adapter.read_orders(&access, &window, None).await {
             for reading in page.orders {
                 assert!(!reading.external_id.is_empty());

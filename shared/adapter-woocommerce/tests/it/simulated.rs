@@ -90,6 +90,7 @@ pub(crate) async fn articles(access: &StoreAccess) -> Vec<Article> {
 async fn orders(access: &StoreAccess, since: Timestamp) -> BTreeMap<String, OrderReading> {
     let window = OrderWindow {
         modified_since: since,
+        page_limit: None,
     };
     let (mut all, mut position) = (BTreeMap::new(), None);
     loop {

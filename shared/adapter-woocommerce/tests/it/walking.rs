@@ -26,6 +26,7 @@ fn row(id: u64, modified: i64) -> Row {
 fn window(since: i64) -> OrderWindow {
     OrderWindow {
         modified_since: Timestamp::from_micros(since * 1_000_000),
+        page_limit: None,
     }
 }
 

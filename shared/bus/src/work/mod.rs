@@ -50,6 +50,7 @@ pub struct WorkLoop {
     bus: Bus,
     consumer: ConsumerSpec,
     batch: usize,
+    batch_bytes: Option<usize>,
     idle: Duration,
     time_limit: Duration,
     drain_limit: Duration,
@@ -62,6 +63,7 @@ impl WorkLoop {
             bus: bus.clone(),
             consumer,
             batch: 1,
+            batch_bytes: None,
             idle: Duration::from_secs(20),
             time_limit: Duration::from_secs(600),
             drain_limit: Duration::from_secs(20),
@@ -72,6 +74,14 @@ impl WorkLoop {
     #[must_use]
     pub fn batch(mut self, size: usize) -> Self {
         self.batch = size.max(1);
+        self
+    }
+
+    /// What the messages of one pull may have together at most, in bytes, headers included; a batch ends
+    /// there. Messages larger than that come one by one. No limit by default.
+    #[must_use]
+    pub fn batch_bytes(mut self, bytes: usize) -> Self {
+        self.batch_bytes = Some(bytes);
         self
     }
 
@@ -184,6 +194,7 @@ impl WorkLoop {
     async fn open(&self) -> Result<Puller, WorkLoopError> {
         Puller::open(&self.bus, self.consumer.stream, &self.consumer.name)
             .await
+            .map(|puller| puller.max_bytes(self.batch_bytes))
             .map_err(|error| WorkLoopError {
                 consumer: self.consumer.name.to_string(),
                 text: error.to_string(),
