@@ -32,7 +32,7 @@ use crate::worker::Job;
 
 /// So many orders are asked for where a full page fails.
 const FEW: u32 = 10;
-/// After so many without one that is given, it is the store.
+/// After so many without one that is given, an order that is known is asked for: it may be the store.
 const IN_A_ROW: usize = 3;
 /// More than so many of one connection are no single odd orders any more: its walks stop.
 const MOST: usize = 50;
@@ -112,14 +112,17 @@ pub(crate) async fn narrow(
             One::Withheld(error) => page.withheld.push((head, error)),
             One::Trouble(error) => return Ok(Narrowed::Failed(error)),
         }
-        if page.given == 0 && page.withheld.len() >= IN_A_ROW {
-            return Ok(Narrowed::Failed(error));
+        if page.given == 0 && page.withheld.len() == IN_A_ROW {
+            page.other = place.gives_another(kept, &page.withheld).await?;
+            if page.other == Some(false) {
+                return Ok(Narrowed::Failed(error));
+            }
         }
     }
-    let proven = page.given > 0 || page.withheld.is_empty() || {
-        let withheld: Vec<&str> = page.withheld_ids().collect();
-        place.gives_another(kept, &withheld).await?
-    };
+    if page.given == 0 && !page.withheld.is_empty() && page.other.is_none() {
+        page.other = place.gives_another(kept, &page.withheld).await?;
+    }
+    let proven = page.given > 0 || page.withheld.is_empty() || page.other == Some(true);
     if !proven {
         return Ok(Narrowed::Failed(error));
     }
@@ -176,6 +179,8 @@ struct Singles {
     counts: Counts,
     given: usize,
     withheld: Vec<(OrderHead, AdapterError)>,
+    /// Whether the store gives an order that is on no page of this; none where none is known.
+    other: Option<bool>,
 }
 
 enum One {
@@ -186,12 +191,6 @@ enum One {
 }
 
 impl Singles {
-    fn withheld_ids(&self) -> impl Iterator<Item = &str> {
-        self.withheld
-            .iter()
-            .map(|(head, _)| head.external_id.as_str())
-    }
-
     /// Hands on that these orders are there; the error when there are too many.
     async fn hand_on_withheld(
         &mut self,
@@ -257,18 +256,23 @@ impl Place<'_> {
         }
     }
 
-    /// Whether the store gives some other order right now.
-    async fn gives_another(&self, kept: &Kept, but: &[&str]) -> Result<bool, PollerError> {
+    /// Whether the store gives some other order right now; none where no other is known.
+    async fn gives_another(
+        &self,
+        kept: &Kept,
+        but: &[(OrderHead, AdapterError)],
+    ) -> Result<Option<bool>, PollerError> {
         let poller = self.job.poller;
         let known = handover::latest(&poller.database, &self.link.record.id).await?;
         let other = known.iter().find(|id| {
             let withheld = kept.withheld.iter().any(|known| known.external_id == **id);
-            !withheld && !but.contains(&id.as_str())
+            !withheld && but.iter().all(|(head, _)| head.external_id != **id)
         });
-        match other {
-            Some(id) => Ok(matches!(self.read_one(id, false).await?, One::Given(..))),
-            None => Ok(false),
-        }
+        let Some(id) = other else {
+            return Ok(None);
+        };
+        let read = self.read_one(id, false).await?;
+        Ok(Some(matches!(read, One::Given(..))))
     }
 
     pub(crate) fn mark(&self, number: i64, at: Timestamp) -> ReadMark<'_> {

@@ -43,7 +43,7 @@ pub(crate) async fn check(
 
 /// The same list, of what was modified when nothing can have been.
 fn after_everything(list: &Call) -> Call {
-    let own = [
+    let not_kept = [
         "modified_after",
         "modified_before",
         "per_page",
@@ -53,7 +53,7 @@ fn after_everything(list: &Call) -> Call {
     let mut query: Vec<(String, String)> = list
         .query
         .iter()
-        .filter(|(name, _)| !own.contains(&name.as_str()))
+        .filter(|(name, _)| !not_kept.contains(&name.as_str()))
         .cloned()
         .collect();
     let one = [

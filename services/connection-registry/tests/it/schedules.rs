@@ -324,6 +324,73 @@ async fn two_replicas_begin_each_run_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_registries_begin_each_due_run_once_and_lose_none_to_a_crash() {
+    const CONNECTIONS: usize = 6;
+    let app = App::start(On::Postgres).await;
+    let mut ids = BTreeSet::new();
+    for number in 0..CONNECTIONS {
+        let id = app.active(&format!("Store {number}")).await;
+        let hourly = json!({"active": true, "every_seconds": 3600});
+        app.schedule(&id, "orders", &hourly).await;
+        ids.insert(id);
+    }
+    let App { world, replica, .. } = app;
+    let second = world.start().await;
+    let cancel = CancellationToken::new();
+    let mut jobs = take_jobs(&world, &cancel).await;
+
+    // As a third one that ended between the rows and the publication leaves them.
+    let database = world.open_database().await;
+    let noted =
+        "INSERT INTO runs (id, tenant, connection, platform, entity, cause, full_read, state,
+            created, needs_attention)
+        SELECT 'run_' || id, tenant, id, platform, 'products', 'schedule', FALSE, 'pending', $1,
+            FALSE
+        FROM connections";
+    let ago = |minutes| Timestamp::now().saturating_sub(time::Duration::minutes(minutes));
+    let args = storelink_persistence::args![ago(1).micros()];
+    database.execute(noted, args).await.unwrap();
+    // All of them are due at the same moment for both.
+    let args = storelink_persistence::args![ago(10).micros()];
+    let due = "UPDATE schedules SET next_run = $1 WHERE entity = 'orders' AND active";
+    let moved = database.execute(due, args).await.unwrap();
+    assert_eq!(usize::try_from(moved), Ok(CONNECTIONS));
+
+    let mut seen = BTreeSet::new();
+    for _ in 0..2 * CONNECTIONS {
+        let job = jobs.recv().await.unwrap();
+        let this = (job.connection.to_string(), job.entity.clone());
+        assert!(
+            seen.insert(this),
+            "{} of {} twice",
+            job.entity,
+            job.connection
+        );
+    }
+    replica.stop().await;
+    second.stop().await;
+    let each = |entity: &str| {
+        ids.iter()
+            .map(|id| (id.clone(), entity.to_owned()))
+            .collect()
+    };
+    let (orders, products): (BTreeSet<_>, BTreeSet<_>) = (each("orders"), each("products"));
+    assert_eq!(seen, &orders | &products);
+    assert_eq!(world.messages(names::JOBS).await, 0);
+    assert!(jobs.try_recv().is_err(), "one job too many");
+    let rows = database
+        .fetch_all("SELECT state FROM runs", vec![])
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 2 * CONNECTIONS);
+    let queued = rows
+        .iter()
+        .all(|row| row.text("state").unwrap() == "queued");
+    assert!(queued, "{rows:?}");
+    cancel.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_missed_is_made_up_for_once_and_what_overlaps_is_counted() {
     let app = App::start(On::Sqlite).await;
     let id = app.active("A").await;

@@ -136,7 +136,7 @@ mod tests {
 
     fn order(id: &str) -> Wish {
         Wish {
-            connection: "con_01hzy3v5k8q9w2x4r6t7m1n0pb".parse().unwrap(),
+            connection: format!("con_{}", "7".repeat(32)).parse().unwrap(),
             order: Some(id.to_owned()),
         }
     }

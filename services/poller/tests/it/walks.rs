@@ -71,8 +71,9 @@ async fn only_what_is_new_is_handed_on_again(database: TestDatabase) {
 
 async fn a_long_walk_makes_room_and_goes_on_where_it_stopped(database: TestDatabase) {
     let mut world = World::start(database, 1).await;
+    let before = Timestamp::now().saturating_sub(time::Duration::minutes(1));
     for id in 1..=6 {
-        world.store().place(id);
+        world.store().place_at(id, before);
     }
     // The setting of this world lets a walk go on for one second.
     world.store().slow_down(Duration::from_millis(1_100));

@@ -216,6 +216,84 @@ async fn a_store_that_does_not_know_the_bound_is_noticed() {
 }
 
 #[tokio::test]
+async fn one_row_with_an_odd_time_stops_no_other() {
+    // A plugin shows a time of its own: before the window, in the middle of a full page, and where a
+    // second is crowded.
+    let crowd = (1..=150).map(|id| row(id, START + 10));
+    let later = (151..=300).map(|id| row(id, START + i64::try_from(id).unwrap()));
+    let store =
+        Store::new(crowd.chain(later)).showing([(3, START - 500_000), (200, START - 1), (300, 0)]);
+    let rig = serve(&store).await;
+    let access = rig.access();
+    assert_eq!(orders(&access, START).await.unwrap().len(), 300);
+    let page = WooCommerce::new()
+        .read_orders(&access, &window(START + 300), None)
+        .await
+        .unwrap();
+    let [odd] = &page.orders[..] else {
+        panic!("{:?}", page.orders)
+    };
+    assert_eq!((odd.external_id.as_str(), odd.modified), ("300", None));
+}
+
+#[tokio::test]
+async fn one_product_with_an_odd_time_stops_no_other() {
+    let published = |id| Row {
+        status: "publish",
+        ..row(id, START + 5)
+    };
+    let store = Store::new((1..=120).map(published)).showing([(7, START - 1)]);
+    let rig = serve(&store).await;
+    assert_eq!(products(&rig.access(), Some(START)).await.len(), 120);
+}
+
+#[tokio::test]
+async fn heads_lead_along_the_same_way_as_whole_orders() {
+    let crowd = (1..=130).map(|id| row(id, START + 10));
+    let later = (131..=200).map(|id| row(id, START + i64::try_from(id).unwrap()));
+    let draft = Row {
+        status: "checkout-draft",
+        ..row(400, START + 400)
+    };
+    let store = Store::new(crowd.chain(later).chain([draft]));
+    let rig = serve(&store).await;
+    let (access, adapter) = (rig.access(), WooCommerce::new());
+    let mut shown = BTreeSet::new();
+    let mut position: Option<Position> = None;
+    // Heads and whole orders in turn, of pages of changing size, as a walk past a broken page does.
+    for turn in 0..200_u32 {
+        let window = OrderWindow {
+            page_limit: (turn % 3 > 0).then_some(10),
+            ..window(START)
+        };
+        let next = if turn % 2 == 0 {
+            let list = adapter.list_orders(&access, &window, position.as_ref());
+            let list = list.await.unwrap().unwrap();
+            assert!(list.heads.iter().all(|head| head.modified.is_some()));
+            shown.extend(list.heads.into_iter().map(|head| head.external_id));
+            list.next
+        } else {
+            let page = adapter.read_orders(&access, &window, position.as_ref());
+            let page = page.await.unwrap();
+            shown.extend(page.orders.into_iter().map(|order| order.external_id));
+            page.next
+        };
+        position = next;
+        if position.is_none() {
+            assert_eq!(shown, ids(1..=200));
+            let fields = "id,status,date_created_gmt,date_modified_gmt";
+            assert!(
+                rig.asked()
+                    .iter()
+                    .any(|asked| asked.parameter("_fields").as_deref() == Some(fields))
+            );
+            return;
+        }
+    }
+    panic!("the walk does not end");
+}
+
+#[tokio::test]
 async fn a_position_of_another_version_starts_the_window_anew() {
     let store = Store::new([row(1, START + 1)]);
     let rig = serve(&store).await;

@@ -285,3 +285,41 @@ async fn batches_hold_what_is_there_and_each_message_has_its_outcome() {
     cancel.cancel();
     in_time("the end", worker).await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn batches_end_at_their_bytes_and_a_larger_message_comes_alone() {
+    let (_broker, bus) = with_streams().await;
+    let size = |place: usize| if place == 4 { 2_000_000 } else { 300_000 };
+    for place in 0..9 {
+        let subject = format!("order.woocommerce.c1.{place}");
+        let body = vec![b'x'; size(place)];
+        bus.publish(Publication::new(subject, body)).await.unwrap();
+    }
+    let cancel = CancellationToken::new();
+    let (sender, mut batches) = mpsc::channel(100);
+    let handler = move |items: Vec<WorkItem>| {
+        let sender = sender.clone();
+        async move {
+            let sizes: Vec<usize> = items.iter().map(|item| item.payload().len()).collect();
+            let outcomes = vec![Outcome::Done; items.len()];
+            sender.send(sizes).await.unwrap();
+            outcomes
+        }
+    };
+    let work = WorkLoop::new(&bus, streams::ORDER_INGEST)
+        .batch(64)
+        .batch_bytes(1_000_000);
+    let worker = tokio::spawn(work.run_batches(handler, cancel.clone()));
+    let mut seen = Vec::new();
+    while seen.len() < 9 {
+        let batch = in_time("a batch", batches.recv()).await.unwrap();
+        let together: usize = batch.iter().sum();
+        assert!(together <= 1_000_000 || batch.len() == 1, "{batch:?}");
+        seen.extend(batch);
+    }
+    let expected: Vec<usize> = (0..9).map(size).collect();
+    assert_eq!(seen, expected);
+    drained(&bus, names::ORDERS).await;
+    cancel.cancel();
+    in_time("the end", worker).await.unwrap().unwrap();
+}

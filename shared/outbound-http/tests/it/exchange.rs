@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use storelink_outbound_http::{HttpClient, Method, OutboundPolicy, Request};
+use storelink_outbound_http::{
+    AnswerLease, AnswerMemory, HttpClient, Method, OutboundPolicy, Request, Response,
+    TransportError,
+};
 
 use crate::server::{Behaviour, Server, answer};
 
@@ -131,6 +134,31 @@ async fn the_size_limit_counts_what_comes_out_of_the_compression() {
         .await
         .unwrap();
     assert_eq!(whole.body.len(), 4 * 1024 * 1024);
+}
+
+#[tokio::test]
+async fn an_answer_for_which_there_is_no_room_is_given_up_and_small_ones_always_pass() {
+    let server = Server::start(Behaviour::Answer(answer("200 OK", "", &[b'x'; 300_000]))).await;
+    let small = Server::start(Behaviour::Answer(answer("200 OK", "", &[b'x'; 900]))).await;
+    let memory = AnswerMemory::new(400_000, 1_000);
+    let (first, second) = (memory.lease(), memory.lease());
+    let whole = within(&first, &server).await.unwrap();
+    assert_eq!((whole.body.len(), memory.left()), (300_000, 101_000));
+    let error = within(&second, &server).await.unwrap_err();
+    assert_eq!(error.code(), "http.no_room");
+    assert!(error.may_pass() && error.outcome_unknown());
+    drop(second);
+    let third = memory.lease();
+    assert_eq!(within(&third, &small).await.unwrap().body.len(), 900);
+    // What was made of the first answer is gone.
+    drop(first);
+    assert_eq!(memory.left(), 400_000);
+    assert!(within(&memory.lease(), &server).await.is_ok());
+}
+
+async fn within(lease: &AnswerLease, server: &Server) -> Result<Response, TransportError> {
+    let request = Request::get(server.url("/"));
+    client().within(lease).send(request).await
 }
 
 #[tokio::test]
