@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use storelink_model::{ConnectionId, Currency};
 use storelink_outbound_http::{HttpClient, Request, Response, SendCheck, TransportError};
+use storelink_outbound_http::{Effect, HttpClient, Request, Response, TransportError};
 use url::Url;
 
 use crate::{AdapterError, ErrorClass};
@@ -227,9 +228,10 @@ impl StoreAccess {
     /// Sends one request, once, when the gate allows it. The answer may have any status.
     ///
     /// # Errors
-    /// [`ErrorClass::Transient`] when no answer came, [`ErrorClass::Attention`] when the address is
-    /// refused or its certificate is bad, and when the gate denies it (`gate.not_owner`,
-    /// `gate.stopped`, `gate.busy`, all transient).
+    /// [`ErrorClass::Transient`] when no answer came, [`ErrorClass::Rejected`] when what was read is too
+    /// large, [`ErrorClass::Limited`] when memory has no room for it now, [`ErrorClass::Attention`] when
+    /// the address is refused or its certificate is bad. [`ErrorClass::Transient`], too, when the gate
+    /// denies it (`gate.not_owner`, `gate.stopped`, `gate.busy`).
     pub async fn send(&self, request: Request, purpose: Purpose) -> Result<Response, AdapterError> {
         let permit = self.gate.admit(purpose).await.map_err(|denied| {
             let code = match denied {
@@ -243,6 +245,7 @@ impl StoreAccess {
             Some(check) => request.send_check(check.clone()),
             None => request,
         };
+        let effect = request.declared_effect();
         let started = std::time::Instant::now();
         let answer = self.http.send(request).await;
         if let Err(TransportError::Withdrawn { .. }) = answer {
@@ -263,7 +266,7 @@ impl StoreAccess {
             started.elapsed(),
         );
         drop(permit);
-        answer.map_err(|error| transport_failure(&error))
+        answer.map_err(|error| transport_failure(&error, effect))
     }
 }
 
@@ -279,16 +282,16 @@ impl fmt::Debug for StoreAccess {
 /// Answers that are in memory now are handed on after so long.
 const PAUSE_WITHOUT_ROOM: std::time::Duration = std::time::Duration::from_secs(3);
 
-fn transport_failure(error: &TransportError) -> AdapterError {
-    let class = if matches!(error, TransportError::NoRoom { .. }) {
+fn transport_failure(error: &TransportError, effect: Effect) -> AdapterError {
+    let class = match error {
         // Not for the store's sake, but a pause is what helps.
-        ErrorClass::Limited {
+        TransportError::NoRoom { .. } => ErrorClass::Limited {
             pause: PAUSE_WITHOUT_ROOM,
-        }
-    } else if error.may_pass() {
-        ErrorClass::Transient
-    } else {
-        ErrorClass::Attention
+        },
+        // What was asked for is too much; less of it may pass, and so may everything else.
+        TransportError::ResponseTooLarge { .. } if effect == Effect::Read => ErrorClass::Rejected,
+        error if error.may_pass() => ErrorClass::Transient,
+        _ => ErrorClass::Attention,
     };
     let failure =
         AdapterError::new(class, error.code(), error.explanation()).with_remedy(error.remedy());

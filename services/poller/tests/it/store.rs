@@ -239,7 +239,7 @@ impl StoreAdapter for Shelf {
             let (orders, next) = self.rows(state, window, position);
             if state.largest_page.is_some_and(|most| orders.len() > most) {
                 let code = "http.response_too_large";
-                return Err(AdapterError::new(ErrorClass::Attention, code, "too large"));
+                return Err(AdapterError::new(ErrorClass::Rejected, code, "too large"));
             }
             if orders.iter().any(|(id, _)| state.broken.contains(id)) {
                 return Err(crash());

@@ -248,6 +248,14 @@ async fn one_product_with_an_odd_time_stops_no_other() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_large_stops_nothing_but_itself() {
+    let rig = Rig::http(|_| crate::rig::Reply::json(200, " ".repeat(17 * 1024 * 1024))).await;
+    let error = orders(&rig.access(), START).await.unwrap_err();
+    assert_eq!(error.code, "http.response_too_large");
+    assert_eq!(error.class, ErrorClass::Rejected);
+}
+
+#[tokio::test]
 async fn heads_lead_along_the_same_way_as_whole_orders() {
     let crowd = (1..=130).map(|id| row(id, START + 10));
     let later = (131..=200).map(|id| row(id, START + i64::try_from(id).unwrap()));
