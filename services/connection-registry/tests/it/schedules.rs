@@ -383,10 +383,8 @@ async fn two_registries_begin_each_due_run_once_and_lose_none_to_a_crash() {
         .await
         .unwrap();
     assert_eq!(rows.len(), 2 * CONNECTIONS);
-    let queued = rows
-        .iter()
-        .all(|row| row.text("state").unwrap() == "queued");
-    assert!(queued, "{rows:?}");
+    let states: BTreeSet<String> = rows.iter().map(|row| row.text("state").unwrap()).collect();
+    assert_eq!(states, BTreeSet::from(["queued".to_owned()]));
     cancel.cancel();
 }
 
