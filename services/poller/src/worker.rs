@@ -81,6 +81,17 @@ impl Job<'_> {
         };
         (access, lease)
     }
+
+    /// The same access for one page. Its room in memory is held until the lease is dropped: after what
+    /// was read is handed on.
+    pub(crate) fn with_room(&self, access: &StoreAccess) -> (StoreAccess, AnswerLease) {
+        let lease = self.poller.memory.lease();
+        let access = StoreAccess {
+            http: access.http.within(&lease),
+            ..access.clone()
+        };
+        (access, lease)
+    }
 }
 
 impl Poller {
