@@ -191,6 +191,7 @@ fn outbound_policy(settings: &Settings) -> anyhow::Result<OutboundPolicy> {
         connect_timeout: outbound.connect_timeout,
         request_timeout: outbound.request_timeout,
         max_response_bytes: outbound.max_response_bytes,
+        instance: (!outbound.instance.is_empty()).then(|| outbound.instance.clone()),
         ports: match &outbound.ports {
             OutboundPorts::Any => PortRule::Any,
             OutboundPorts::Only(ports) => PortRule::Only(ports.clone()),

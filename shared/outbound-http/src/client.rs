@@ -194,7 +194,7 @@ fn build(
         .no_brotli()
         .no_deflate()
         .no_zstd()
-        .user_agent(USER_AGENT)
+        .user_agent(user_agent(policy.instance.as_deref()))
         .connect_timeout(policy.connect_timeout)
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
@@ -202,6 +202,13 @@ fn build(
         .map_err(|error| PolicyError::Build {
             detail: error.to_string(),
         })
+}
+
+fn user_agent(instance: Option<&str>) -> String {
+    match instance {
+        Some(instance) => format!("{USER_AGENT} ({instance})"),
+        None => USER_AGENT.to_owned(),
+    }
 }
 
 /// What is still needed of a request once it is on its way.

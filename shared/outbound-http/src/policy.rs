@@ -42,6 +42,8 @@ pub struct OutboundPolicy {
     pub max_response_bytes: usize,
     /// Certificates (PEM, one or more) trusted beside the built-in roots.
     pub extra_ca_pem: Option<String>,
+    /// Name of this process in the User-Agent, so that the record of a store tells replicas apart.
+    pub instance: Option<String>,
 }
 
 impl Default for OutboundPolicy {
@@ -53,6 +55,7 @@ impl Default for OutboundPolicy {
             request_timeout: Duration::from_secs(90),
             max_response_bytes: 64 * 1024 * 1024,
             extra_ca_pem: None,
+            instance: None,
         }
     }
 }

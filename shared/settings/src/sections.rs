@@ -226,6 +226,9 @@ pub struct OutboundSettings {
     /// Largest answer, in bytes.
     #[serde(deserialize_with = "values::at_least_one_usize")]
     pub max_response_bytes: usize,
+    /// Name of this process in the User-Agent; empty for none.
+    #[serde(deserialize_with = "values::instance_name")]
+    pub instance: String,
 }
 
 /// Ports that may be called.

@@ -92,6 +92,19 @@ pub(crate) fn subnets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>,
     }
 }
 
+/// A name that may stand in a header as it is; the empty text means "none".
+pub(crate) fn instance_name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let name = String::deserialize(from)?;
+    let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.len() <= 64 && name.bytes().all(usable) {
+        Ok(name)
+    } else {
+        Err(D::Error::custom(
+            "expected at most 64 letters, digits, `-`, `_` and `.`",
+        ))
+    }
+}
+
 fn is_subnet(text: &str) -> bool {
     let Some((address, prefix)) = text.split_once('/') else {
         return false;

@@ -31,6 +31,8 @@ pub struct StoreInfo {
     pub address: SocketAddr,
     /// Write requests it has got.
     pub write_requests: usize,
+    /// The User-Agents of the requests in work now.
+    pub under_way: Vec<String>,
 }
 
 impl StoreInfo {
@@ -40,6 +42,7 @@ impl StoreInfo {
             url: store.url().to_owned(),
             address: store.address(),
             write_requests: store.write_requests(),
+            under_way: store.under_way(),
         }
     }
 }

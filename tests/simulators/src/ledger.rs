@@ -50,6 +50,8 @@ pub struct LedgerEntry {
     pub store: String,
     /// What caused the entry.
     pub source: Source,
+    /// The client's User-Agent; empty for what happened in the shop.
+    pub agent: String,
     /// True UTC time at which the request began, microseconds.
     pub started_us: i64,
     /// The same on the monotonic clock of the process, microseconds since the ledger began.

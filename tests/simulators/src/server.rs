@@ -144,8 +144,10 @@ async fn handle(store: Arc<StoreInner>, mut request: Request) -> Option<Reply> {
         store.writes.fetch_add(1, Ordering::SeqCst);
     }
     let in_flight = store.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+    let number = store.next_request.fetch_add(1, Ordering::SeqCst);
     let began = Instant::now();
     let mut entry = new_entry(&store, &request, in_flight);
+    lock(&store.under_way).insert(number, entry.agent.clone());
     let plan = lock(&store.faults).plan(&request);
     entry.faults.clone_from(&plan.names);
     if plan.drop_authorization {
@@ -164,6 +166,7 @@ async fn handle(store: Arc<StoreInner>, mut request: Request) -> Option<Reply> {
     };
     let reply = reply.map(|reply| finish(&store, &request, reply, &plan));
     store.in_flight.fetch_sub(1, Ordering::SeqCst);
+    lock(&store.under_way).remove(&number);
     entry.duration_us = micros(began.elapsed());
     entry.status = reply.as_ref().map(|reply| reply.status);
     entry.answer_bytes = reply.as_ref().map_or(0, |reply| reply.body.len() as u64);
@@ -269,6 +272,7 @@ fn new_entry(store: &StoreInner, request: &Request, in_flight: u32) -> LedgerEnt
         seq: 0,
         store: store.name.clone(),
         source: Source::Request,
+        agent: request.header("user-agent").unwrap_or_default().to_owned(),
         started_us: utc_micros(),
         started_mono_us: store.ledger.mono_us(),
         duration_us: 0,

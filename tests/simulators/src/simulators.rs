@@ -76,6 +76,8 @@ impl Simulators {
             next_fault: AtomicU64::new(1),
             faults_changed: Notify::new(),
             in_flight: AtomicU32::new(0),
+            under_way: Mutex::default(),
+            next_request: AtomicU64::new(1),
             writes: AtomicUsize::new(0),
             ledger: self.inner.ledger.clone(),
             ledger_bodies,
@@ -161,6 +163,9 @@ pub(crate) struct StoreInner {
     next_fault: AtomicU64,
     pub(crate) faults_changed: Notify,
     pub(crate) in_flight: AtomicU32,
+    /// The User-Agents of the requests in work, by number.
+    pub(crate) under_way: Mutex<BTreeMap<u64, String>>,
+    pub(crate) next_request: AtomicU64,
     pub(crate) writes: AtomicUsize,
     pub(crate) ledger: Ledger,
     pub(crate) ledger_bodies: bool,
@@ -203,6 +208,7 @@ impl StoreHandle {
             seq: 0,
             store: self.0.name.clone(),
             source: Source::Shop,
+            agent: String::new(),
             started_us,
             started_mono_us,
             duration_us: server::micros(began.elapsed()),
@@ -338,6 +344,12 @@ impl StoreHandle {
     /// Changes the store's clock.
     pub fn set_clock(&self, setting: ClockSetting) {
         self.0.platform.set_clock(setting);
+    }
+
+    /// The User-Agents of the requests that are in work now.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<String> {
+        lock(&self.0.under_way).values().cloned().collect()
     }
 
     /// How many write requests the store has got, answered or not.

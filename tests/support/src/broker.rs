@@ -392,7 +392,7 @@ fn signal(child: &Child, name: &str) -> anyhow::Result<()> {
 }
 
 /// Whether every thread of a process is stopped: the signal alone returns before that.
-fn stands_still(process: u32) -> anyhow::Result<bool> {
+pub(crate) fn stands_still(process: u32) -> anyhow::Result<bool> {
     for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
         let status = std::fs::read_to_string(thread?.path().join("stat"))?;
         // The state stands behind the name, which may hold anything but is in parentheses.

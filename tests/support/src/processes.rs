@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use tokio::time::sleep;
 
-use crate::broker::{bound_to_this_process, spawn_from_lasting_thread};
+use crate::broker::{bound_to_this_process, spawn_from_lasting_thread, stands_still};
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -134,6 +134,24 @@ impl RunningProcess {
             self.name,
             signal.name()
         );
+        Ok(())
+    }
+
+    /// Freezes it (SIGSTOP) and waits until every thread of it stands still.
+    ///
+    /// # Errors
+    /// When it does not run, or does not freeze in time.
+    pub async fn freeze(&mut self, limit: Duration) -> anyhow::Result<()> {
+        self.signal(Signal::Stop)?;
+        let deadline = Instant::now() + limit;
+        while !stands_still(self.id())? {
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "{} does not freeze within {limit:?}",
+                self.name
+            );
+            sleep(Duration::from_millis(1)).await;
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 mod delays;
 mod orders;
+mod regressions;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -13,6 +14,7 @@ use storelink_simulators::SimulatorClient;
 
 pub use delays::Delays;
 pub use orders::OrderTally;
+pub use regressions::{LastWord, Regression};
 pub use values::Tally;
 pub use writes::WriteTally;
 
@@ -93,6 +95,33 @@ impl Judge<'_> {
     pub async fn prices(&self, link: &LinkedStore) -> anyhow::Result<Tally> {
         let articles = self.stores.articles(&link.plan.name).await?;
         Ok(values::prices(link, &articles, &self.erp.prices()))
+    }
+
+    /// All times in which a store showed an older value after a newer one.
+    ///
+    /// # Errors
+    /// When the store's record cannot be read.
+    pub async fn regressions(&self, link: &LinkedStore) -> anyhow::Result<Vec<Regression>> {
+        let entries = ledger(&self.stores, &link.plan.name, true).await?;
+        let (stock, prices) = (self.erp.stock(), self.erp.prices());
+        Ok(regressions::of_store(link, &entries, &stock, &prices))
+    }
+
+    /// What was said last and written last of the stock and the prices of these articles: unlike
+    /// what the store shows, it is not changed by sales.
+    ///
+    /// # Errors
+    /// When the store's record cannot be read.
+    pub async fn last_words(
+        &self,
+        link: &LinkedStore,
+        skus: &[String],
+    ) -> anyhow::Result<(Vec<LastWord>, Vec<LastWord>)> {
+        let entries = ledger(&self.stores, &link.plan.name, true).await?;
+        Ok((
+            regressions::last_stock(link, &entries, &self.erp.stock(), skus),
+            regressions::last_prices(link, &entries, &self.erp.prices(), skus),
+        ))
     }
 
     /// Whether the orders of a store have arrived as they are now.

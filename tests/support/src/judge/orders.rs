@@ -19,6 +19,12 @@ pub struct OrderTally {
     pub as_events: usize,
     /// Events about orders.
     pub events: usize,
+    /// Orders of the store that are not in the ledger or have no event.
+    pub missing: usize,
+    /// Orders that are there more than once, or are of no store.
+    pub doubled: usize,
+    /// Differences between an order of the store and what is known of it.
+    pub different: usize,
     /// What is wrong.
     pub wrong: Vec<String>,
 }
@@ -45,37 +51,44 @@ impl OrderTally {
     }
 }
 
+/// In which way an order is wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Missing,
+    Doubled,
+    Different,
+}
+
 /// Compares the orders of a store, the ledger and the events.
 pub(super) fn judge(
     in_store: &[Value],
     in_ledger: &[LedgerOrder],
     events: &BTreeMap<String, Vec<OrderEvent>>,
 ) -> OrderTally {
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<(Class, String)> = Vec::new();
     let mut ledger: BTreeMap<&str, &LedgerOrder> = BTreeMap::new();
     for order in in_ledger {
         if ledger.insert(&order.external_id, order).is_some() {
-            wrong.push(format!(
-                "order {} is in the ledger twice",
-                order.external_id
-            ));
+            let text = format!("order {} is in the ledger twice", order.external_id);
+            wrong.push((Class::Doubled, text));
         }
     }
     for order in in_store {
         let id = order.get("id").map(Value::to_string).unwrap_or_default();
         match (ledger.remove(id.as_str()), events.get(&id)) {
-            (None, _) => wrong.push(format!("order {id} is not in the ledger")),
-            (Some(_), None) => wrong.push(format!("order {id} has no event")),
+            (None, _) => wrong.push((Class::Missing, format!("order {id} is not in the ledger"))),
+            (Some(_), None) => wrong.push((Class::Missing, format!("order {id} has no event"))),
             (Some(known), Some(events)) => {
                 let found = one_order(order, known, events);
-                wrong.extend(found.into_iter().map(|what| format!("order {id}: {what}")));
+                let named = |(class, what)| (class, format!("order {id}: {what}"));
+                wrong.extend(found.into_iter().map(named));
             }
         }
     }
     wrong.extend(
         ledger
             .keys()
-            .map(|id| format!("order {id} is not in the store")),
+            .map(|id| (Class::Doubled, format!("order {id} is not in the store"))),
     );
     let ids = in_store
         .iter()
@@ -83,53 +96,66 @@ pub(super) fn judge(
         .map(Value::to_string);
     let ids: std::collections::BTreeSet<String> = ids.collect();
     let strange = events.keys().filter(|id| !ids.contains(*id));
-    wrong.extend(strange.map(|id| format!("events about order {id}, which is not in the store")));
+    wrong.extend(strange.map(|id| {
+        let text = format!("events about order {id}, which is not in the store");
+        (Class::Doubled, text)
+    }));
+    let count = |class| wrong.iter().filter(|(found, _)| *found == class).count();
     OrderTally {
         in_store: in_store.len(),
         in_ledger: in_ledger.len(),
         as_events: events.len(),
         events: events.values().map(Vec::len).sum(),
-        wrong,
+        missing: count(Class::Missing),
+        doubled: count(Class::Doubled),
+        different: count(Class::Different),
+        wrong: wrong.into_iter().map(|(_, text)| text).collect(),
     }
 }
 
-fn one_order(order: &Value, known: &LedgerOrder, events: &[OrderEvent]) -> Vec<String> {
+fn one_order(order: &Value, known: &LedgerOrder, events: &[OrderEvent]) -> Vec<(Class, String)> {
     let mut wrong = Vec::new();
     if let Some(stranger) = events.iter().find(|event| event.order_id != known.id) {
-        wrong.push(format!("two ids, {} and {}", known.id, stranger.order_id));
+        let text = format!("two ids, {} and {}", known.id, stranger.order_id);
+        wrong.push((Class::Doubled, text));
     }
     let mut revisions: Vec<u64> = events.iter().map(|event| event.revision).collect();
     revisions.sort_unstable();
     let expected: Vec<u64> = (1..=known.revision).collect();
     if revisions != expected {
-        wrong.push(format!(
+        let text = format!(
             "revision {} in the ledger, events of {revisions:?}",
             known.revision
-        ));
+        );
+        wrong.push((Class::Different, text));
     }
     let received = events
         .iter()
         .filter(|event| event.verb == "received")
         .count();
     if received != 1 {
-        wrong.push(format!("received {received} times"));
+        wrong.push((Class::Doubled, format!("received {received} times")));
     }
     if known.published != known.revision {
-        wrong.push(format!(
+        let text = format!(
             "revision {} of {} published",
             known.published, known.revision
-        ));
+        );
+        wrong.push((Class::Different, text));
     }
     if let Some(reason) = &known.parked {
-        wrong.push(format!("it is parked: {reason}"));
+        wrong.push((Class::Different, format!("it is parked: {reason}")));
     }
     let last = events
         .iter()
         .max_by_key(|event| event.revision)
         .and_then(OrderEvent::order);
     match last {
-        Some(told) => wrong.extend(woocommerce::differences(order, told)),
-        None => wrong.push("its last event holds no order".to_owned()),
+        Some(told) => {
+            let differences = woocommerce::differences(order, told);
+            wrong.extend(differences.into_iter().map(|text| (Class::Different, text)));
+        }
+        None => wrong.push((Class::Different, "its last event holds no order".to_owned())),
     }
     wrong
 }

@@ -94,6 +94,7 @@ fn entry(path: &str, effects: Vec<(&str, Value, i64)>) -> LedgerEntry {
         seq: 1,
         store: "store".to_owned(),
         source: Source::Request,
+        agent: String::new(),
         started_us: 0,
         started_mono_us: 0,
         duration_us: 1,

@@ -77,7 +77,7 @@ impl System {
         Ok(())
     }
 
-    fn add(
+    pub(super) fn add(
         &mut self,
         name: String,
         arguments: Vec<String>,

@@ -2,6 +2,7 @@
 
 mod launch;
 mod options;
+mod replicas;
 mod role;
 
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ pub struct System {
     environment: Vec<(String, String)>,
     program: PathBuf,
     // Dropped after the processes that use them.
-    _database: Option<TestDatabase>,
+    database: Option<TestDatabase>,
     _temporary: Option<TempDir>,
 }
 
@@ -78,7 +79,7 @@ impl System {
             environment: Vec::new(),
             program: built_program("storelink", BINARY_VARIABLE)?,
             folder,
-            _database: None,
+            database: None,
             _temporary: temporary,
         };
         system.environment = system.settings(&options).await?;
@@ -86,7 +87,7 @@ impl System {
             Layout::OneProcess => system.add_dev(&options)?,
             Layout::ProcessPerRole { replicas } => system.add_roles(&options, replicas).await?,
         }
-        system._database = options.database;
+        system.database = options.database;
         let units: Vec<String> = system.units.keys().cloned().collect();
         for unit in &units {
             system.launch(unit)?;
@@ -115,6 +116,12 @@ impl System {
     /// The broker, where it is a process of its own.
     pub fn broker(&mut self) -> Option<&mut TestBroker> {
         self.broker.as_mut()
+    }
+
+    /// The database, where it is not SQLite in the system's folder.
+    #[must_use]
+    pub fn database(&self) -> Option<&TestDatabase> {
+        self.database.as_ref()
     }
 
     /// The folder with keys, tokens, logs and SQLite files.
@@ -206,6 +213,11 @@ impl System {
         let mut environment = self.environment.clone();
         let ops = format!("127.0.0.1:{}", unit.ops_port);
         environment.push(("STORELINK_OPS__LISTEN".to_owned(), ops));
+        // The stores' own record then tells which process sent a request.
+        environment.push((
+            "STORELINK_OUTBOUND__INSTANCE".to_owned(),
+            process.to_owned(),
+        ));
         unit.process = Some(RunningProcess::start(&Program {
             name: process,
             path: &self.program,
