@@ -148,7 +148,8 @@ impl Plan {
             return Ok(());
         }
         let away = schedule.away();
-        if done.broker_kills <= done.database_halts && done.broker_kills < self.broker_kills {
+        let halts_left = done.database_halts < self.database_halts;
+        if !halts_left || done.broker_kills <= done.database_halts {
             let broker = stage.system.broker().context("there is no broker")?;
             broker.kill().await?;
             sleep(away).await;
