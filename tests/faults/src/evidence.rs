@@ -75,6 +75,18 @@ impl Evidence {
         Ok(found.map(|store| store.name))
     }
 
+    /// Poll jobs that wait or are in work.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn jobs(&self) -> anyhow::Result<u64> {
+        let asking = async { anyhow::Ok(self.jetstream.get_stream("JOBS").await?) };
+        let stream = tokio::time::timeout(ANSWER_LIMIT, asking)
+            .await
+            .context("the broker is too slow")??;
+        Ok(stream.cached_info().state.messages)
+    }
+
     /// Messages of a consumer that were delivered and not yet acknowledged.
     async fn in_work(&self, stream: &str, consumer: &str) -> anyhow::Result<usize> {
         let asking = self

@@ -9,7 +9,7 @@ use storelink_test_support::system::Role;
 use tokio::time::{Instant, sleep};
 
 use crate::evidence::Evidence;
-use crate::outcome::{Outcome, RunId, Verdict};
+use crate::outcome::{Outcome, RunId};
 use crate::schedule::{Kill, Schedule};
 use crate::settle::Demand;
 use crate::stage::{DatabaseKind, Setup, Stage};
@@ -103,36 +103,22 @@ impl Plan {
             carry_out(&mut stage, &evidence, &traffic, kill, &mut done).await?;
         }
         let last_fault = Instant::now();
-        let traffic_s = began.elapsed().as_secs();
+        let lasted = began.elapsed();
         if self.store_faults {
             stage.stores_behave().await?;
         }
         let settled = stage.settle(traffic, last_fault, &self.demand).await?;
-        let mut complaints = settled.complaints;
+        let mut outcome = Outcome::of(run, self.setup.layout(), lasted, settled);
         if done.counted < self.kills {
-            complaints.push(format!("only {} kills count", done.counted));
+            outcome.complain(format!("only {} kills count", done.counted));
         }
-        let memory_peak_mib = stage.memory.peaks();
-        Ok(Outcome {
-            run,
-            verdict: match complaints.is_empty() {
-                true => Verdict::Passed,
-                false => Verdict::Failed,
-            },
-            layout: self.setup.layout(),
-            traffic_s,
-            judged: settled.judged,
-            recovery_ms: u64::try_from(settled.recovery.as_millis())?,
-            kills: done.kills,
-            kills_counted: done.counted,
-            kills_idle: done.idle,
-            broker_kills: done.broker_kills,
-            database_halts: done.database_halts,
-            store_faults: done.store_faults,
-            memory_peak_mib,
-            measured: BTreeMap::new(),
-            complaints,
-        })
+        outcome.kills = done.kills;
+        outcome.kills_counted = done.counted;
+        outcome.kills_idle = done.idle;
+        outcome.broker_kills = done.broker_kills;
+        outcome.database_halts = done.database_halts;
+        outcome.store_faults = done.store_faults;
+        Ok(outcome)
     }
 
     /// Kills the broker or halts the database when their turn has come: evenly over the kills.

@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 pub mod evidence;
+pub mod freeze;
 pub mod kills;
+pub mod late;
 pub mod memory;
 pub mod outcome;
+pub mod replicas;
 pub mod runs;
 pub mod schedule;
 pub mod settle;

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
+
+use crate::settle::Settled;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +109,55 @@ pub struct Judged {
 }
 
 impl Outcome {
+    /// The outcome of a run that came to rest; it passed when there are no complaints.
+    #[must_use]
+    pub fn of(run: RunId, layout: String, traffic: Duration, settled: Settled) -> Self {
+        let mut outcome = Self {
+            run,
+            verdict: Verdict::Passed,
+            layout,
+            traffic_s: traffic.as_secs(),
+            judged: settled.judged,
+            recovery_ms: u64::try_from(settled.recovery.as_millis()).unwrap_or(u64::MAX),
+            kills: BTreeMap::new(),
+            kills_counted: 0,
+            kills_idle: 0,
+            broker_kills: 0,
+            database_halts: 0,
+            store_faults: 0,
+            memory_peak_mib: settled.memory_peak_mib,
+            measured: BTreeMap::new(),
+            complaints: Vec::new(),
+        };
+        settled
+            .complaints
+            .into_iter()
+            .for_each(|text| outcome.complain(text));
+        outcome
+    }
+
+    /// Something is wrong.
+    pub fn complain(&mut self, text: String) {
+        self.verdict = Verdict::Failed;
+        self.complaints.push(text);
+    }
+
+    /// Keeps a figure, and complains when it is above what it may be.
+    pub fn at_most(&mut self, name: &str, value: i64, limit: i64) {
+        self.measured.insert(name.to_owned(), value);
+        if value > limit {
+            self.complain(format!("{name} is {value}, may be {limit}"));
+        }
+    }
+
+    /// Keeps a figure, and complains when it is below what it must be.
+    pub fn at_least(&mut self, name: &str, value: i64, limit: i64) {
+        self.measured.insert(name.to_owned(), value);
+        if value < limit {
+            self.complain(format!("{name} is {value}, must be {limit}"));
+        }
+    }
+
     /// In one line for a person.
     #[must_use]
     pub fn summary(&self) -> String {

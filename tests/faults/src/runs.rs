@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::kills::Plan;
 use crate::outcome::{Outcome, RunId};
 use crate::stage::DatabaseKind::{self, Postgres, Sqlite};
+use crate::{freeze, kills, late, replicas};
 
 /// How long a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +23,21 @@ pub enum Run {
     Kills(DatabaseKind),
     /// The same with stores that misbehave.
     Mixed(DatabaseKind),
+    /// Publishers and a poller freeze and wake up.
+    Freeze,
+    /// A store applies writes late.
+    Late(DatabaseKind),
+    /// Replicas come and go.
+    Replicas,
 }
 
 impl Run {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
+        Self::Late(Sqlite),
+        Self::Late(Postgres),
+        Self::Freeze,
+        Self::Replicas,
         Self::Kills(Sqlite),
         Self::Kills(Postgres),
         Self::Mixed(Sqlite),
@@ -40,6 +50,9 @@ impl Run {
         match self {
             Self::Kills(database) => format!("kills-{}", database.name()),
             Self::Mixed(database) => format!("mixed-{}", database.name()),
+            Self::Freeze => "freeze".to_owned(),
+            Self::Late(database) => format!("late-{}", database.name()),
+            Self::Replicas => "replicas".to_owned(),
         }
     }
 
@@ -62,14 +75,40 @@ impl Run {
         run: RunId,
         folder: Option<PathBuf>,
     ) -> anyhow::Result<Outcome> {
-        let long = form == Form::Long;
-        let (kills, seconds) = if long { (200, 600) } else { (20, 60) };
-        let traffic = Duration::from_secs(seconds);
-        let mut plan = match self {
-            Self::Kills(database) => Plan::new(database, kills, traffic),
-            Self::Mixed(database) => Plan::new(database, kills, traffic).mixed(),
+        let seconds = |short: u64, long: u64| {
+            Duration::from_secs(if form == Form::Short { short } else { long })
         };
-        plan.setup.folder = folder;
-        plan.run(run).await
+        let kills = |database| {
+            let kills = if form == Form::Short { 20 } else { 200 };
+            kills::Plan::new(database, kills, seconds(60, 600))
+        };
+        match self {
+            Self::Kills(database) => {
+                let mut plan = kills(database);
+                plan.setup.folder = folder;
+                plan.run(run).await
+            }
+            Self::Mixed(database) => {
+                let mut plan = kills(database).mixed();
+                plan.setup.folder = folder;
+                plan.run(run).await
+            }
+            Self::Freeze => {
+                let mut plan = freeze::Plan::new(if form == Form::Short { 1 } else { 10 });
+                plan.setup.folder = folder;
+                plan.run(run).await
+            }
+            Self::Late(database) => {
+                let recheck = seconds(7, 40).as_secs();
+                let mut plan = late::Plan::new(database, seconds(4, 30), recheck);
+                plan.setup.folder = folder;
+                plan.run(run).await
+            }
+            Self::Replicas => {
+                let mut plan = replicas::Plan::new(seconds(20, 180));
+                plan.setup.folder = folder;
+                plan.run(run).await
+            }
+        }
     }
 }

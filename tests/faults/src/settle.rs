@@ -1,5 +1,6 @@
 //! Quiet after the faults: waiting until all is right, and the judgement.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub struct Settled {
     pub judged: Judged,
     /// From the last fault until all was right.
     pub recovery: Duration,
+    /// Highest resident memory of each process, MiB.
+    pub memory_peak_mib: BTreeMap<String, u64>,
     /// What is wrong.
     pub complaints: Vec<String>,
 }
@@ -80,6 +83,7 @@ impl Stage {
         Ok(Settled {
             judged,
             recovery,
+            memory_peak_mib: self.memory.peaks(),
             complaints,
         })
     }

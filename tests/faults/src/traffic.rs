@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(90);
 const TICK: Duration = Duration::from_millis(50);
 /// Most levels or prices in one event.
 const MOST_IN_EVENT: u64 = 10;
+/// Every so many reads of orders the articles are read, too.
+const PRODUCTS_EVERY: u64 = 4;
 /// Levels of the traffic begin here and only rise, so that every value is said once.
 const FIRST_LEVEL: i64 = 10_000;
 
@@ -57,6 +59,8 @@ impl Rates {
 #[derive(Default)]
 pub struct Counts {
     ended: AtomicBool,
+    /// No reads are asked for meanwhile.
+    no_reads: AtomicBool,
     /// Levels that were said.
     pub levels: AtomicU64,
     /// Prices that were said.
@@ -82,12 +86,20 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Begins. It goes on while roles, broker or database are away, and fails when a store refuses
+    /// Begins with all articles. It goes on while roles, broker or database are away, and fails when a store refuses
     /// or an event is not acknowledged after many attempts.
     #[must_use]
     pub fn begin(stage: &Stage, rates: &Rates, seed: u64) -> Self {
+        Self::beside(stage, rates, seed, &[])
+    }
+
+    /// Begins with all articles but these.
+    #[must_use]
+    pub fn beside(stage: &Stage, rates: &Rates, seed: u64, left_out: &[String]) -> Self {
         let counts = Arc::new(Counts::default());
-        let skus = stage.skus();
+        let mut articles = stage.articles.clone();
+        articles.retain(|(sku, _)| !left_out.contains(sku));
+        let skus: Vec<String> = articles.iter().map(|(sku, _)| sku.clone()).collect();
         let names: Vec<String> = stage.links.iter().map(|l| l.plan.name.clone()).collect();
         let connections = stage.links.iter().map(|l| l.connection.clone()).collect();
         let (erp, api) = (Arc::clone(&stage.erp), stage.api.clone());
@@ -104,7 +116,7 @@ impl Traffic {
                 Arc::clone(&counts),
                 rates.prices,
                 random(seed, 2),
-                stage.articles.clone(),
+                articles,
                 erp,
             )),
             tokio::spawn(sales::go_on(
@@ -123,6 +135,11 @@ impl Traffic {
             )),
         ];
         Self { counts, tasks }
+    }
+
+    /// Stops asking for reads, or begins again; everything else goes on.
+    pub fn ask_for_reads(&self, asks: bool) {
+        self.counts.no_reads.store(!asks, Ordering::SeqCst);
     }
 
     /// What has happened so far.
@@ -267,11 +284,20 @@ async fn read_orders(
     api: Api,
     connections: Vec<String>,
 ) -> anyhow::Result<()> {
-    while counts.goes_on() {
+    for round in 0_u64.. {
+        if !counts.goes_on() {
+            break;
+        }
         let began = Instant::now();
         for connection in &connections {
+            if counts.no_reads.load(Ordering::SeqCst) {
+                break;
+            }
             counts.asking.fetch_add(1, Ordering::SeqCst);
             api.run_now(connection, "orders").await.ok();
+            if round.is_multiple_of(PRODUCTS_EVERY) {
+                api.run_now(connection, "products").await.ok();
+            }
             counts.asking.fetch_sub(1, Ordering::SeqCst);
         }
         while counts.goes_on() && began.elapsed() < pause {

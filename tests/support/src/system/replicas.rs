@@ -8,18 +8,17 @@ use super::{Role, STOP_LIMIT, System};
 use crate::processes::Signal;
 
 impl System {
-    /// Starts one more process of a role, waits until it is ready and answers its name.
+    /// Launches one more process of a role, without waiting for it, and answers its name.
     ///
     /// # Errors
-    /// When it cannot be started or is not ready in time.
-    pub async fn add_replica(&mut self, role: Role) -> anyhow::Result<String> {
-        let free = (2..).map(|number| format!("{}-{number}", role.name()));
+    /// When it cannot be started.
+    pub fn add_replica(&mut self, role: Role) -> anyhow::Result<String> {
+        let mut free = (2..).map(|number| format!("{}-{number}", role.name()));
         let name = free
-            .into_iter()
             .find(|name| !self.units.contains_key(name))
             .context("no name is free")?;
         self.add(name.clone(), role.arguments(), Some(role))?;
-        self.restart(&name).await?;
+        self.launch(&name)?;
         Ok(name)
     }
 
