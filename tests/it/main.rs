@@ -12,6 +12,7 @@ mod documents;
 mod endings;
 mod events;
 mod guards;
+mod faults;
 mod otlp;
 mod pauses;
 mod reconciliation;

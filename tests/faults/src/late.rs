@@ -30,8 +30,8 @@ pub struct Plan {
     pub setup: Setup,
     /// How long after its arrival a request takes effect.
     pub late: Duration,
-    /// The longest time after which a store is believed to apply a request.
-    pub recheck_seconds: u64,
+    /// What must hold at the end.
+    pub demand: Demand,
 }
 
 impl Plan {
@@ -42,7 +42,7 @@ impl Plan {
             setup: Setup::on(database)
                 .with("STORELINK_LANES__RECHECK_AFTER_SECONDS", recheck_seconds),
             late,
-            recheck_seconds,
+            demand: Demand::new(Duration::from_secs(recheck_seconds + 60), recheck_seconds),
         }
     }
 
@@ -94,11 +94,7 @@ impl Plan {
         .await?;
         let last_fault = Instant::now();
         let lasted = began.elapsed();
-        let demand = Demand::new(
-            Duration::from_secs(self.recheck_seconds + 60),
-            self.recheck_seconds,
-        );
-        let settled = stage.settle(traffic, last_fault, &demand).await?;
+        let settled = stage.settle(traffic, last_fault, &self.demand).await?;
         let mut outcome = Outcome::of(run, self.setup.layout(), lasted, settled);
         outcome
             .measured

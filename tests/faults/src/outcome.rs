@@ -47,7 +47,9 @@ pub struct Outcome {
     /// What was said and sold, and how the stores' records judge it.
     #[serde(flatten)]
     pub judged: Judged,
-    /// From the last fault until all was right, milliseconds.
+    /// From the last fault until every value that was said last was written, milliseconds.
+    pub values_recovery_ms: u64,
+    /// From the last fault until all was right, orders too, milliseconds.
     pub recovery_ms: u64,
     /// Kills with work in flight, by role.
     pub kills: BTreeMap<String, u64>,
@@ -61,6 +63,8 @@ pub struct Outcome {
     pub database_halts: u64,
     /// Faults of stores that were set.
     pub store_faults: u64,
+    /// Requests that a fault of a store took part in, by its kind.
+    pub faults_met: BTreeMap<String, u64>,
     /// Highest resident memory of each process, MiB.
     pub memory_peak_mib: BTreeMap<String, u64>,
     /// What the kind of run measures beside, named with its unit.
@@ -118,13 +122,15 @@ impl Outcome {
             layout,
             traffic_s: traffic.as_secs(),
             judged: settled.judged,
-            recovery_ms: u64::try_from(settled.recovery.as_millis()).unwrap_or(u64::MAX),
+            values_recovery_ms: millis(settled.values),
+            recovery_ms: millis(settled.recovery),
             kills: BTreeMap::new(),
             kills_counted: 0,
             kills_idle: 0,
             broker_kills: 0,
             database_halts: 0,
             store_faults: 0,
+            faults_met: settled.faults_met,
             memory_peak_mib: settled.memory_peak_mib,
             measured: BTreeMap::new(),
             complaints: Vec::new(),
@@ -165,7 +171,7 @@ impl Outcome {
         format!(
             "{} seed {} ({}): {:?}, {} kills with work in flight, {} orders ({} missing, {} doubled, {} different), \
              {} levels and {} prices said ({} and {} wrong), {} regressions ({} lasting, longest {} ms), \
-             {} foreign writes, {} panics, right {} ms after the last fault, at most {} MiB",
+             {} foreign writes, {} panics, values right {} ms and all right {} ms after the last fault, at most {} MiB",
             self.run.id,
             self.run.seed,
             self.layout,
@@ -184,6 +190,7 @@ impl Outcome {
             judged.regression_longest_ms,
             judged.writes_foreign,
             judged.panics,
+            self.values_recovery_ms,
             self.recovery_ms,
             self.memory_peak_mib
                 .values()
@@ -202,6 +209,10 @@ impl Outcome {
         ensure!(passed, "{}\n{}", self.summary(), self.complaints.join("\n"));
         Ok(())
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Adds a line to a file of outcomes.

@@ -9,7 +9,9 @@ use anyhow::ensure;
 use rust_decimal::Decimal;
 use storelink_test_support::erp::now_us;
 use storelink_test_support::eventually::eventually_every;
+use storelink_test_support::hub::Hub;
 use storelink_test_support::judge::LastWord;
+use storelink_test_support::stores::ledger;
 use storelink_test_support::world::LinkedStore;
 use tokio::time::Instant;
 
@@ -47,8 +49,12 @@ impl Demand {
 pub struct Settled {
     /// What the records show.
     pub judged: Judged,
-    /// From the last fault until all was right.
+    /// From the last fault until every value that was said last was written.
+    pub values: Duration,
+    /// From the last fault until all was right, orders too.
     pub recovery: Duration,
+    /// Requests that a fault of a store took part in, by its kind; slowness is none.
+    pub faults_met: BTreeMap<String, u64>,
     /// Highest resident memory of each process, MiB.
     pub memory_peak_mib: BTreeMap<String, u64>,
     /// What is wrong.
@@ -69,7 +75,10 @@ impl Stage {
         let counts = traffic.end().await?;
         let mut complaints = Vec::new();
         note(&mut complaints, self.system.all_run());
-        note(&mut complaints, self.all_is_right(demand.recovery).await);
+        let deadline = Instant::now() + demand.recovery;
+        note(&mut complaints, self.values_are_written(deadline).await);
+        let values = last_fault.elapsed();
+        note(&mut complaints, self.orders_have_arrived(deadline).await);
         let recovery = last_fault.elapsed();
         if complaints.is_empty() {
             // Sales lowered the stores' own stock after the last level of some articles: of these
@@ -82,17 +91,19 @@ impl Stage {
         note(&mut complaints, self.system.all_run());
         Ok(Settled {
             judged,
+            values,
             recovery,
+            faults_met: self.faults_met().await?,
             memory_peak_mib: self.memory.peaks(),
             complaints,
         })
     }
 
-    /// Waits until every order has arrived as it is now and the last word about every article is
-    /// what was written last. It says nothing anew: a word that was lost stays missing here.
-    async fn all_is_right(&mut self, limit: Duration) -> anyhow::Result<()> {
+    /// Waits until the last word about every article is what was written last. It says nothing
+    /// anew: a word that was lost stays missing here.
+    async fn values_are_written(&self, deadline: Instant) -> anyhow::Result<()> {
         let skus = self.skus();
-        let deadline = Instant::now() + limit;
+        let limit = left(deadline);
         eventually_every(LOOK, "every word was heard", limit, async || {
             for link in &self.links {
                 let (stock, prices) = self.judge().last_words(link, &skus).await?;
@@ -101,13 +112,14 @@ impl Stage {
             }
             Ok(())
         })
-        .await?;
-        // One look takes longer than with a few orders: the time is for all of it.
-        let left = deadline
-            .saturating_duration_since(Instant::now())
-            .max(limit / 2);
-        let mut hub = storelink_test_support::hub::Hub::connect(self.system.broker_url()).await?;
-        eventually_every(LOOK, "every order has arrived", left, async || {
+        .await
+    }
+
+    /// Reads the stores until every order has arrived as it is now.
+    async fn orders_have_arrived(&mut self, deadline: Instant) -> anyhow::Result<()> {
+        let mut hub = Hub::connect(self.system.broker_url()).await?;
+        let limit = left(deadline);
+        eventually_every(LOOK, "every order has arrived", limit, async || {
             self.read("orders").await?;
             hub.read().await?;
             for link in &self.links {
@@ -119,6 +131,19 @@ impl Stage {
             Ok(())
         })
         .await
+    }
+
+    async fn faults_met(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let mut met: BTreeMap<String, u64> = BTreeMap::new();
+        for link in &self.links {
+            let entries = ledger(&self.stores.client(), &link.plan.name, false).await?;
+            for fault in entries.iter().flat_map(|entry| &entry.faults) {
+                if fault != "latency" {
+                    *met.entry(fault.clone()).or_default() += 1;
+                }
+            }
+        }
+        Ok(met)
     }
 
     /// A quick look before every order is compared.
@@ -182,7 +207,7 @@ impl Stage {
         demand: &Demand,
         complaints: &mut Vec<String>,
     ) -> anyhow::Result<Judged> {
-        let mut hub = storelink_test_support::hub::Hub::connect(self.system.broker_url()).await?;
+        let mut hub = Hub::connect(self.system.broker_url()).await?;
         let verdict = self.judge().verdict(&mut hub).await?;
         complaints.extend(verdict.complaints());
         let mut judged = Judged {
@@ -263,6 +288,14 @@ fn all_written(link: &LinkedStore, what: &str, words: &[LastWord]) -> anyhow::Re
     let lost = words.iter().find(|word| word.written != Some(word.said));
     ensure!(lost.is_none(), "{}, {what}: {lost:?}", link.plan.name);
     Ok(())
+}
+
+/// What is left of the time; a last look is always taken.
+fn left(deadline: Instant) -> Duration {
+    const LAST_LOOK: Duration = Duration::from_secs(10);
+    deadline
+        .saturating_duration_since(Instant::now())
+        .max(LAST_LOOK)
 }
 
 fn note(complaints: &mut Vec<String>, outcome: anyhow::Result<()>) {

@@ -20,6 +20,9 @@ const MOST_AT_ONCE: u64 = 5;
 /// Later changes come within this time.
 const LATER_MS: u64 = 8_000;
 
+/// With every so many orders a product gets another name.
+const RENAMED_EVERY: u32 = 10;
+
 struct Later {
     due: Instant,
     store: String,
@@ -36,6 +39,12 @@ pub(super) async fn go_on(
 ) -> anyhow::Result<()> {
     let mut beat = Beat::new(per_second);
     let mut later: VecDeque<Later> = VecDeque::new();
+    let mut products = Vec::new();
+    for name in &names {
+        for article in shops.articles(name).await? {
+            products.push((name.clone(), article.product_id));
+        }
+    }
     while counts.goes_on() {
         for _ in 0..beat.due(MOST_AT_ONCE).await {
             let Some(name) = names.choose(&mut random) else {
@@ -43,6 +52,11 @@ pub(super) async fn go_on(
             };
             let id = shops.place_order(name, order(&mut random, &skus)).await?;
             counts.orders.fetch_add(1, Ordering::SeqCst);
+            if random.random_range(0..RENAMED_EVERY) == 0
+                && let Some((store, id)) = products.choose(&mut random)
+            {
+                shops.act(store, &renamed(&mut random, *id)).await?;
+            }
             if let Some(action) = change(&mut random, id) {
                 let wait = Duration::from_millis(random.random_range(0..LATER_MS));
                 later.push_back(Later {
@@ -98,6 +112,17 @@ fn order(random: &mut StdRng, skus: &[String]) -> OrderSpec {
         });
     }
     order
+}
+
+fn renamed(random: &mut StdRng, id: u64) -> Action {
+    let name = format!(
+        "Article {id}, edition {}",
+        random.random_range(0..1_000_000)
+    );
+    Action::EditProduct {
+        id,
+        members: json!({ "name": name }),
+    }
 }
 
 /// What will happen to an order, if anything: of a hundred, ten are edited, three cancelled, four
