@@ -8,7 +8,7 @@ NATS := deploy/local/nats-server.sh
 POSTGRES := tests/support/postgres.sh
 
 # Always built together: another choice of packages would build their dependencies anew.
-PROGRAMS := echo "Building: the first time takes some minutes." >&2; cargo build --locked --quiet -p storelink -p storelink-demo -p storelink-simulators
+PROGRAMS := echo "Building: the first time takes some minutes." >&2; cargo build --locked --quiet -p storelink -p storelink-demo -p storelink-simulators -p storelink-faults
 
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ifdef NEXTEST
@@ -17,7 +17,7 @@ else
 RUN_TESTS := cargo test --workspace --locked --lib --bins --tests
 endif
 
-.PHONY: help demo run test test-only lint deny contracts clean clean-data
+.PHONY: help demo run faults test test-only lint deny contracts clean clean-data
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,12 @@ run: ## the system on ./data, API on 127.0.0.1:8080
 	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
 	$(PROGRAMS); \
 	exec target/debug/storelink dev --data-dir data
+
+faults: ## the long fault runs, resumable; ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
+	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
+	$(PROGRAMS); \
+	target/debug/storelink-faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHORT),--short)
 
 test: lint deny test-only demo ## all that a change must pass
 

@@ -6,6 +6,7 @@ mod error;
 mod hand_on;
 mod handover;
 mod in_work;
+mod job_gate;
 mod metrics;
 mod one_order;
 mod orders;

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::PollerError;
 use crate::cursor_store::draw_read_number;
+use crate::job_gate::NOT_OWNER;
 
 /// Pauses before a read that failed is repeated within the run.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -50,6 +51,7 @@ where
                     took,
                 }));
             }
+            Err(error) if error.code == NOT_OWNER => return Err(PollerError::Overtaken),
             Err(error) => error,
         };
         let repeat = error.class == ErrorClass::Transient && took < QUICK;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use storelink_adapter_api::StoreAccess;
-use storelink_bus::{Bus, Outcome, WorkItem};
+use storelink_bus::{Bus, Hold, Outcome, WorkItem};
 use storelink_events::internal::{PollJob, RunReport};
 use storelink_model::{ConnectionId, Platform, Timestamp};
 use storelink_persistence::Database;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::in_work::InWork;
+use crate::job_gate::JobGate;
 use crate::metrics::PollerMetrics;
 use crate::report::Reports;
 use crate::run::{Ended, Failure, Run};
@@ -49,6 +50,8 @@ pub(crate) struct Job<'a> {
     pub(crate) poller: &'a Poller,
     pub(crate) link: Arc<LinkedConnection>,
     pub(crate) job: &'a PollJob,
+    /// Whether it is still this process's own.
+    pub(crate) hold: &'a Hold,
     /// The trace of the run.
     pub(crate) trace: Option<String>,
 }
@@ -56,8 +59,14 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     /// What the adapter needs; a person must act when the credentials cannot be opened.
     pub(crate) fn access(&self, link: &LinkedConnection) -> Result<StoreAccess, Failure> {
-        link.access()
-            .map_err(|error| Failure::new(error.code(), error.to_string()).needing_attention())
+        let mut access = link
+            .access()
+            .map_err(|error| Failure::new(error.code(), error.to_string()).needing_attention())?;
+        access.gate = Arc::new(JobGate {
+            connection: access.gate,
+            hold: self.hold.clone(),
+        });
+        Ok(access)
     }
 }
 
@@ -115,7 +124,10 @@ impl Poller {
             trace_context::parent_from(&span, trace.traceparent());
         }
         let begun = Instant::now();
-        let ended = self.carry_out(&job, link.clone()).instrument(span).await;
+        let ended = self
+            .carry_out(&job, item.hold(), link.clone())
+            .instrument(span)
+            .await;
         let (result, outcome) = self.conclude(&job, &item, &link, started, ended);
         self.metrics
             .run(&self.platform, &job.entity, result, begun.elapsed());
@@ -125,12 +137,14 @@ impl Poller {
     async fn carry_out(
         &self,
         job: &PollJob,
+        hold: &Hold,
         link: Arc<LinkedConnection>,
     ) -> Result<Ended, PollerError> {
         let work = Job {
             poller: self,
             link,
             job,
+            hold,
             trace: trace_context::traceparent(),
         };
         match (job.entity.as_str(), job.external_id.as_deref()) {

@@ -22,4 +22,4 @@ pub use monitor::{Violation, ViolationKind};
 pub use options::{BusOptions, Credentials};
 pub use publish::{Publication, PublishError, PublishWindow, Published};
 pub use trace::TraceContext;
-pub use work::{Outcome, WorkItem, WorkLoop, WorkLoopError};
+pub use work::{Hold, Outcome, WorkItem, WorkLoop, WorkLoopError};

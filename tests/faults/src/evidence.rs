@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::PullConsumer;
-use storelink_simulators::SimulatorClient;
+use storelink_simulators::{SimulatorClient, UnderWay};
 use storelink_test_support::system::Role;
 
 use crate::traffic::Counts;
@@ -46,7 +46,7 @@ impl Evidence {
         role: Role,
         counts: &Counts,
     ) -> anyhow::Result<Option<String>> {
-        if let Some(store) = self.request_under_way(process).await? {
+        if let Some(store) = self.request_under_way(process, "").await? {
             return Ok(Some(format!("a request to {store}")));
         }
         let consumer = match role {
@@ -64,14 +64,21 @@ impl Evidence {
         Ok((in_work > 0).then(|| format!("{in_work} messages of {}", consumer.1)))
     }
 
-    /// The store that a process is just asking.
+    /// The store that a process is just asking for something below a path that contains this text.
     ///
     /// # Errors
     /// When the stores do not answer.
-    pub async fn request_under_way(&self, process: &str) -> anyhow::Result<Option<String>> {
+    pub async fn request_under_way(
+        &self,
+        process: &str,
+        path: &str,
+    ) -> anyhow::Result<Option<String>> {
         let stores = self.stores.stores().await?;
-        let asked = |agents: &[String]| agents.iter().any(|agent| is_of(agent, process));
-        let found = stores.into_iter().find(|store| asked(&store.under_way));
+        let is_it =
+            |request: &UnderWay| is_of(&request.agent, process) && request.path.contains(path);
+        let found = stores
+            .into_iter()
+            .find(|store| store.under_way.iter().any(is_it));
         Ok(found.map(|store| store.name))
     }
 

@@ -72,7 +72,8 @@ impl Plan {
         let evidence = Evidence::new(stage.system.broker_url(), stage.stores.client()).await?;
         let traffic = Traffic::begin(&stage, &self.rates, run.seed);
         let began = Instant::now();
-        traffic.more(WATCHED, 40).await?;
+        // So many orders that some of each store have refunds.
+        traffic.more(WATCHED, 250).await?;
         stage.memory.is_warm();
         let mut frozen = Vec::new();
         for _ in 0..self.rounds {
@@ -117,11 +118,21 @@ impl Plan {
 
 /// Freezes a process of a role while its request to a store is under way.
 async fn freeze(stage: &mut Stage, evidence: &Evidence, role: Role) -> anyhow::Result<Frozen> {
+    // Between the requests for single orders of a page nothing else is asked than whether the job is
+    // still one's own.
+    let asking = match role {
+        Role::WooCommercePoller => "/refunds",
+        _ => "/products",
+    };
     let deadline = Instant::now() + LIMIT;
     while Instant::now() < deadline {
         for process in stage.system.processes_of(role) {
             stage.system.freeze(&process).await?;
-            if evidence.request_under_way(&process).await?.is_some() {
+            if evidence
+                .request_under_way(&process, asking)
+                .await?
+                .is_some()
+            {
                 return Ok(Frozen {
                     process,
                     role,

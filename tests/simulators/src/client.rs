@@ -12,7 +12,7 @@ use crate::action::{Action, Article, OrderSpec, OrderSummary, RefundSpec};
 use crate::clock::ClockSetting;
 use crate::faults::Fault;
 use crate::http::Request;
-use crate::ledger::{LedgerFilter, LedgerPage};
+use crate::ledger::{LedgerFilter, LedgerPage, UnderWay};
 use crate::outgoing::send;
 use crate::simulators::StoreHandle;
 use crate::woocommerce::StoreSpec;
@@ -31,8 +31,8 @@ pub struct StoreInfo {
     pub address: SocketAddr,
     /// Write requests it has got.
     pub write_requests: usize,
-    /// The User-Agents of the requests in work now.
-    pub under_way: Vec<String>,
+    /// The requests in work now.
+    pub under_way: Vec<UnderWay>,
 }
 
 impl StoreInfo {

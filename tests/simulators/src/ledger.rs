@@ -78,6 +78,17 @@ pub struct LedgerEntry {
     pub effects: Vec<Effect>,
 }
 
+/// A request in work, of which there is no line yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderWay {
+    /// The client's User-Agent.
+    pub agent: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path as sent.
+    pub path: String,
+}
+
 /// Which entries to read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -167,6 +178,14 @@ impl Ledger {
 }
 
 impl LedgerEntry {
+    pub(crate) fn under_way(&self) -> UnderWay {
+        UnderWay {
+            agent: self.agent.clone(),
+            method: self.method.clone(),
+            path: self.path.clone(),
+        }
+    }
+
     /// Whether the entry's request could change the store.
     #[must_use]
     pub fn is_write(&self) -> bool {

@@ -22,6 +22,6 @@ pub use clock::{Clock, ClockSetting};
 pub use control::ControlServer;
 pub use faults::{Fault, FaultEffect, FaultMatch, FaultPage, Noise, Requests};
 pub use http::{Reply, Request};
-pub use ledger::{Effect, Ledger, LedgerEntry, LedgerFilter, LedgerPage, Source};
+pub use ledger::{Effect, Ledger, LedgerEntry, LedgerFilter, LedgerPage, Source, UnderWay};
 pub use outgoing::{Answer, send};
 pub use simulators::{SimulatorError, Simulators, StoreHandle};

@@ -147,7 +147,7 @@ async fn handle(store: Arc<StoreInner>, mut request: Request) -> Option<Reply> {
     let number = store.next_request.fetch_add(1, Ordering::SeqCst);
     let began = Instant::now();
     let mut entry = new_entry(&store, &request, in_flight);
-    lock(&store.under_way).insert(number, entry.agent.clone());
+    lock(&store.under_way).insert(number, entry.under_way());
     let plan = lock(&store.faults).plan(&request);
     entry.faults.clone_from(&plan.names);
     if plan.drop_authorization {

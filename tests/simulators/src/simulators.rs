@@ -15,7 +15,7 @@ use crate::action::{Action, ActionError, Article, OrderSpec, OrderSummary, Refun
 use crate::clock::{ClockSetting, lock, utc_micros};
 use crate::control::ControlServer;
 use crate::faults::{Fault, FaultEffect, FaultMatch, Faults};
-use crate::ledger::{Ledger, LedgerEntry, LedgerFilter, LedgerPage, Source};
+use crate::ledger::{Ledger, LedgerEntry, LedgerFilter, LedgerPage, Source, UnderWay};
 use crate::platform::{Platform, Work};
 use crate::server;
 use crate::woocommerce::{StoreSpec, WooStore};
@@ -163,8 +163,8 @@ pub(crate) struct StoreInner {
     next_fault: AtomicU64,
     pub(crate) faults_changed: Notify,
     pub(crate) in_flight: AtomicU32,
-    /// The User-Agents of the requests in work, by number.
-    pub(crate) under_way: Mutex<BTreeMap<u64, String>>,
+    /// The requests in work, by number.
+    pub(crate) under_way: Mutex<BTreeMap<u64, UnderWay>>,
     pub(crate) next_request: AtomicU64,
     pub(crate) writes: AtomicUsize,
     pub(crate) ledger: Ledger,
@@ -346,9 +346,9 @@ impl StoreHandle {
         self.0.platform.set_clock(setting);
     }
 
-    /// The User-Agents of the requests that are in work now.
+    /// The requests that are in work now.
     #[must_use]
-    pub fn under_way(&self) -> Vec<String> {
+    pub fn under_way(&self) -> Vec<UnderWay> {
         lock(&self.0.under_way).values().cloned().collect()
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
+use super::hold::Hold;
 use crate::{Headers, TraceContext};
 
 /// A message that is being worked on. Clones share it.
@@ -22,6 +23,7 @@ pub(super) struct Content {
     pub(super) delivered: i64,
     pub(super) pending: u64,
     pub(super) published: OffsetDateTime,
+    pub(super) hold: Hold,
 }
 
 impl WorkItem {
@@ -67,6 +69,11 @@ impl WorkItem {
     /// The sequence in the stream.
     pub fn sequence(&self) -> u64 {
         self.0.sequence
+    }
+
+    /// Whether the message is still this process's own.
+    pub fn hold(&self) -> &Hold {
+        &self.0.hold
     }
 
     /// How often the message was delivered, this time included.

@@ -1,6 +1,7 @@
 //! The loop of a worker: pull, work, acknowledge; with pacing, parking and an orderly stop.
 
 mod backoff;
+mod hold;
 mod item;
 mod outcome;
 mod settle;
@@ -8,7 +9,7 @@ mod task;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,6 +20,7 @@ use crate::pull::{PullEnd, Puller};
 use crate::streams::{ConsumerSpec, ensure_consumer};
 
 use backoff::pause_after_trouble;
+pub use hold::Hold;
 pub use item::WorkItem;
 pub use outcome::Outcome;
 use settle::release;
@@ -142,13 +144,14 @@ impl WorkLoop {
         loop {
             while running.try_join_next().is_some() {}
             let room = parallel.saturating_sub(running.len()) * together;
+            let asked = Instant::now();
             let end = tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
                 _ = running.join_next(), if room == 0 => continue,
-                end = puller.pull(room, self.idle), if room > 0 => end,
+                end = puller.pull(room, self.idle()), if room > 0 => end,
             };
-            let deliveries = self.deliveries(puller.take());
+            let deliveries = self.deliveries(puller.take(), asked);
             if !deliveries.is_empty() {
                 trouble = 0;
             }
@@ -169,7 +172,7 @@ impl WorkLoop {
                 () = self.recover(end, trouble) => {}
             }
         }
-        let unstarted = self.deliveries(puller.take_rest());
+        let unstarted = self.deliveries(puller.take_rest(), Instant::now());
         self.drain(running, unstarted).await;
         Ok(())
     }
@@ -190,8 +193,20 @@ impl WorkLoop {
             })
     }
 
-    fn deliveries(&self, messages: Vec<async_nats::jetstream::Message>) -> Vec<Delivery> {
-        messages.into_iter().filter_map(Delivery::read).collect()
+    /// A message must not be on its way for longer than it is this process's own.
+    fn idle(&self) -> Duration {
+        self.idle.min(self.consumer.ack_wait / 2)
+    }
+
+    /// The messages of a pull that was begun at `asked`.
+    fn deliveries(
+        &self,
+        messages: Vec<async_nats::jetstream::Message>,
+        asked: Instant,
+    ) -> Vec<Delivery> {
+        let hold = || Hold::since(asked, self.consumer.ack_wait);
+        let read = |message| Delivery::read(message, hold());
+        messages.into_iter().filter_map(read).collect()
     }
 
     async fn recover(&self, end: PullEnd, trouble: u32) {

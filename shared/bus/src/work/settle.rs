@@ -12,6 +12,15 @@ use crate::dead;
 
 pub(super) async fn settle(bus: &Bus, delivery: &Delivery, outcome: Outcome) {
     let item = &delivery.item;
+    let unfinished = matches!(outcome, Outcome::Again | Outcome::Retry { .. });
+    if unfinished && !item.hold().is_held() {
+        // Another process works on it meanwhile: to ask for it again would disturb that one.
+        tracing::info!(
+            subject = item.subject(),
+            "message was lost to another process"
+        );
+        return;
+    }
     match outcome {
         Outcome::Done => confirm(delivery, AckKind::Ack).await,
         Outcome::Again => tell(delivery, AckKind::Nak(None)).await,

@@ -8,6 +8,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, interval_at, sleep};
 
 use super::Outcome;
+use super::hold::Hold;
 use super::item::{Content, WorkItem};
 use super::settle::settle;
 use crate::Bus;
@@ -26,7 +27,7 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// `None` for a message that no consumer delivered; it cannot be acknowledged.
-    pub(super) fn read(message: jetstream::Message) -> Option<Self> {
+    pub(super) fn read(message: jetstream::Message, hold: Hold) -> Option<Self> {
         let info = match message.info() {
             Ok(info) => info,
             Err(error) => {
@@ -44,6 +45,7 @@ impl Delivery {
             delivered: info.delivered,
             pending: info.pending,
             published: info.published,
+            hold,
         };
         let (raw, acker) = message.split();
         content.payload = raw.payload;
@@ -66,7 +68,13 @@ where
     };
     let mut task = EndOnDrop(tokio::spawn(handler));
     let third = limits.ack_wait / 3;
-    let mut ticks = interval_at(Instant::now() + third, third.max(Duration::from_millis(1)));
+    // A message that came late in a long wait for one may have been on its way for as long.
+    let late = |delivery: &Delivery| delivery.item.hold().is_older_than(third);
+    let first = match guard.deliveries.iter().any(late) {
+        true => Duration::ZERO,
+        false => third,
+    };
+    let mut ticks = interval_at(Instant::now() + first, third.max(Duration::from_millis(1)));
     let too_long = sleep(limits.time_limit);
     tokio::pin!(too_long);
 
@@ -119,6 +127,7 @@ fn outcomes_of(result: Result<Vec<Outcome>, JoinError>, expected: usize) -> Vec<
 
 async fn in_progress(deliveries: &[Delivery]) {
     for delivery in deliveries {
+        delivery.item.hold().prolong();
         if let Err(error) = delivery.acker.ack_with(AckKind::Progress).await {
             tracing::warn!(subject = delivery.item.subject(), %error, "in-progress not sent");
         }
