@@ -32,6 +32,11 @@ const DELIVERIES_OF_ONE: i64 = 5;
 /// A store that asks for one pause after the other is told of after so many; the job goes on waiting.
 const PAUSES_UNTOLD: i64 = 5;
 
+/// Pause after a trouble of our own: database, broker, another process. It does not grow with the
+/// number of deliveries, which counts kills and pauses of long walks too, while the store's whole
+/// queue waits behind the job.
+const OWN_TROUBLE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The poller of one platform.
 pub(crate) struct Poller {
     pub(crate) platform: Platform,
@@ -69,17 +74,6 @@ impl Job<'_> {
             hold: self.hold.clone(),
         });
         Ok(access)
-    }
-
-    /// The same access for one page. Its room in memory is held until the lease is dropped: after what
-    /// was read is handed on.
-    pub(crate) fn with_room(&self, access: &StoreAccess) -> (StoreAccess, AnswerLease) {
-        let lease = self.poller.memory.lease();
-        let access = StoreAccess {
-            http: access.http.within(&lease),
-            ..access.clone()
-        };
-        (access, lease)
     }
 
     /// The same access for one page. Its room in memory is held until the lease is dropped: after what
@@ -243,7 +237,7 @@ impl Poller {
                     %error,
                     "a poll job is tried again"
                 );
-                ("retried", Outcome::retry(error))
+                ("retried", Outcome::retry_after(OWN_TROUBLE, error))
             }
         }
     }

@@ -59,7 +59,7 @@ impl Plan {
                 .with("STORELINK_LANES__LEASE_SECONDS", LEASE.as_secs()),
             rates: Rates::full(),
             rounds,
-            demand: Demand::new(Duration::from_secs(120), RECHECK_SECONDS),
+            demand: Demand::new(Duration::from_secs(240), RECHECK_SECONDS),
         }
     }
 

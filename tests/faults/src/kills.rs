@@ -71,7 +71,7 @@ impl Plan {
                 DatabaseKind::Postgres => 2,
             },
             store_faults: false,
-            demand: Demand::new(Duration::from_secs(120), recheck_seconds),
+            demand: Demand::new(Duration::from_secs(240), recheck_seconds),
         }
     }
 

@@ -63,6 +63,24 @@ async fn the_request_leaves_exactly_as_built() {
 }
 
 #[tokio::test]
+async fn an_instance_is_named_behind_the_program() {
+    let server = Server::start(Behaviour::Answer(answer("200 OK", "", b"{}"))).await;
+    let policy = OutboundPolicy {
+        instance: Some("poller-7".to_owned()),
+        ..OutboundPolicy::loopback()
+    };
+    let client = HttpClient::new(policy).unwrap();
+    client.send(Request::get(server.url("/"))).await.unwrap();
+    let sent = server.requests().remove(0).to_lowercase();
+    let expected = concat!(
+        "user-agent: storelink/",
+        env!("CARGO_PKG_VERSION"),
+        " (poller-7)\r\n"
+    );
+    assert!(sent.contains(expected), "{sent}");
+}
+
+#[tokio::test]
 async fn error_statuses_are_answers_and_are_sent_once() {
     for status in [
         "401 Unauthorized",

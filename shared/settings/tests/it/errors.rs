@@ -126,6 +126,12 @@ fn a_wrong_value_names_its_source() {
             "10.0.0.0/33",
         ),
         (
+            "STORELINK_OUTBOUND__INSTANCE",
+            "pod 1\r\nX-Evil: 1",
+            "outbound.instance",
+            "letters, digits",
+        ),
+        (
             "STORELINK_TELEMETRY__TRACE_SAMPLE_PERCENT",
             "101",
             "telemetry.trace_sample_percent",
