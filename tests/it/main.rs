@@ -7,11 +7,14 @@
 )]
 
 mod arena;
+mod backlog;
+mod broker_loss;
 mod broker_refusals;
 mod documents;
 mod endings;
 mod events;
 mod guards;
+mod late_effects;
 mod otlp;
 mod pauses;
 mod reconciliation;

@@ -100,6 +100,13 @@ pub enum FaultEffect {
         #[serde(default)]
         retry_after: Option<u64>,
     },
+    /// So many requests at once and afterwards so many in a second, evenly; the others get 429.
+    Throttle {
+        /// Requests a second in the long run.
+        per_second: u32,
+        /// Requests taken at once by a store that was left alone.
+        burst: u32,
+    },
     /// The store refuses TCP connections, and open ones are closed. Needs no request to match.
     RefuseConnections,
     /// The connection is closed before anything is done.
@@ -213,17 +220,21 @@ struct Armed {
     seen: u32,
     hits: u32,
     window: VecDeque<Instant>,
+    /// When a throttled store would have been left alone long enough.
+    rested: Instant,
 }
 
 impl Faults {
     pub(crate) fn set(&mut self, id: u64, fault: Fault) {
+        let since = Instant::now();
         self.0.push(Armed {
             id,
             fault,
-            since: Instant::now(),
+            since,
             seen: 0,
             hits: 0,
             window: VecDeque::new(),
+            rested: since,
         });
     }
 
@@ -330,6 +341,13 @@ impl Armed {
                     .get_or_insert(FaultPage::TooManyRequests(retry_after));
                 "rate_limit"
             }
+            FaultEffect::Throttle { per_second, burst } => {
+                if self.within_rate(*per_second, *burst, Instant::now()) {
+                    return;
+                }
+                plan.page.get_or_insert(FaultPage::TooManyRequests(None));
+                "throttle"
+            }
             FaultEffect::RefuseConnections => {
                 plan.close_before = true;
                 "refuse_connections"
@@ -378,6 +396,16 @@ impl Armed {
         plan.names.push(name.to_owned());
     }
 
+    fn within_rate(&mut self, per_second: u32, burst: u32, now: Instant) -> bool {
+        let distance = Duration::from_secs(1) / per_second.max(1);
+        let rested = self.rested.max(now) + distance;
+        let allowed = rested.duration_since(now) <= distance * burst.max(1);
+        if allowed {
+            self.rested = rested;
+        }
+        allowed
+    }
+
     fn within_budget(&mut self, limit: usize) -> bool {
         let now = Instant::now();
         while self
@@ -406,4 +434,27 @@ fn batch_rows(request: &Request) -> u64 {
         .filter_map(serde_json::Value::as_array)
         .map(|list| list.len() as u64)
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half a second apart is two a second; a burst of two is taken after a second of rest alone.
+    #[test]
+    fn a_throttle_takes_its_burst_and_then_its_rate() {
+        let mut faults = Faults::default();
+        let (per_second, burst) = (2, 2);
+        let effect = FaultEffect::Throttle { per_second, burst };
+        let on = FaultMatch::default();
+        faults.set(1, Fault { on, effect });
+        let armed = &mut faults.0[0];
+        let began = armed.rested;
+        let mut taken =
+            |ms| armed.within_rate(per_second, burst, began + Duration::from_millis(ms));
+        let first = [0, 0, 0, 499, 500, 1_000, 1_499].map(&mut taken);
+        assert_eq!(first, [true, true, false, false, true, true, false]);
+        let rested = [2_500, 2_500, 2_500].map(&mut taken);
+        assert_eq!(rested, [true, true, false]);
+    }
 }
