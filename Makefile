@@ -17,7 +17,7 @@ else
 RUN_TESTS := cargo test --workspace --locked --lib --bins --tests
 endif
 
-.PHONY: help demo run test test-only lint deny contracts clean clean-data
+.PHONY: help demo run bench test test-only lint deny contracts clean clean-data
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,12 @@ run: ## the system on ./data, API on 127.0.0.1:8080
 	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
 	$(PROGRAMS); \
 	exec target/debug/storelink dev --data-dir data
+
+bench: ## figures of the whole system as ratios to limits of the same run; SYNC=always flushes every write
+	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
+	echo "Building: the first time takes some minutes." >&2; \
+	cargo build --locked --quiet --profile bench-run -p storelink -p storelink-bench; \
+	target/bench-run/storelink-bench $(if $(filter always,$(SYNC)),--sync-always,)
 
 test: lint deny test-only demo ## all that a change must pass
 

@@ -11,7 +11,7 @@ use time::Duration;
 
 use crate::world::{PATIENCE, World};
 
-async fn rejections(world: &World, count: usize) -> anyhow::Result<Vec<Value>> {
+pub(crate) async fn rejections(world: &World, count: usize) -> anyhow::Result<Vec<Value>> {
     let mut reader = LastValueReader::new(&world.bus, "HUB", &["hub.acme.event.rejected"]);
     let read = async {
         let mut found = Vec::new();

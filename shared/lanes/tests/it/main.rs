@@ -15,5 +15,6 @@ mod prices;
 mod receipts;
 mod reconcile;
 mod replicas;
+mod sequences;
 mod settings;
 mod world;

@@ -9,7 +9,7 @@ use storelink_test_support::eventually::eventually;
 use crate::world::{PATIENCE, World};
 
 /// Waits until the lane gives this reason for an article.
-async fn reason(
+pub(crate) async fn reason(
     world: &World,
     connection: &storelink_model::ConnectionId,
     sku: &str,
@@ -22,18 +22,6 @@ async fn reason(
         Ok(())
     })
     .await
-}
-
-#[tokio::test]
-async fn a_listing_that_appears_after_its_level_is_written() -> anyhow::Result<()> {
-    let world = World::sqlite().await?;
-    let store = world.link().await?;
-    let publisher = world.start::<Stock>().await?;
-    world.level("A", "5", 1).await?;
-    reason(&world, &store.id, "A", "lane.not_listed").await?;
-    world.list(&store.id, &["A"]).await?;
-    world.shows(&store.id, &[("A", "5")]).await?;
-    publisher.stop().await
 }
 
 #[tokio::test]
@@ -90,55 +78,6 @@ async fn nothing_leaves_while_paused_switched_off_or_held_and_the_last_value_aft
     world.pause_writes(false, 2).await?;
     world.shows(&store.id, &[("A", "3")]).await?;
     ensure!(world.requests(&store.id) == 1);
-    publisher.stop().await
-}
-
-#[tokio::test]
-async fn an_article_waits_for_a_warehouse_that_never_reported() -> anyhow::Result<()> {
-    let world = World::sqlite().await?;
-    let mut store = world.record()?;
-    store.settings.warehouses.push("outlet".parse()?);
-    world.publish_record(&store).await?;
-    world.list(&store.id, &["A"]).await?;
-    let publisher = world.start::<Stock>().await?;
-    world.level("A", "5", 1).await?;
-    reason(&world, &store.id, "A", "stock.never_reported").await?;
-    ensure!(world.requests(&store.id) == 0);
-    let items = serde_json::json!([{ "sku": "A", "quantity": "3", "revision": 9 }]);
-    let data = serde_json::json!({ "warehouse": "outlet", "items": items });
-    world.event("stock", data).await?;
-    world.shows(&store.id, &[("A", "8")]).await?;
-    publisher.stop().await
-}
-
-#[tokio::test]
-async fn a_setting_that_changed_while_the_publisher_was_down_is_seen() -> anyhow::Result<()> {
-    let world = World::sqlite().await?;
-    let mut store = world.link().await?;
-    world.list(&store.id, &["A"]).await?;
-    let publisher = world.start::<Stock>().await?;
-    world.level("A", "5", 1).await?;
-    world.shows(&store.id, &[("A", "5")]).await?;
-    publisher.stop().await?;
-
-    store.settings.reserve = "2".parse()?;
-    store.revision = 2;
-    world.publish_record(&store).await?;
-    let publisher = world.start::<Stock>().await?;
-    world.shows(&store.id, &[("A", "3")]).await?;
-
-    store.settings.reserve = "1".parse()?;
-    store.revision = 3;
-    world.publish_record(&store).await?;
-    world.shows(&store.id, &[("A", "4")]).await?;
-
-    store.settings.warehouses = vec!["outlet".parse()?];
-    store.revision = 4;
-    world.publish_record(&store).await?;
-    let items = serde_json::json!([{ "sku": "A", "quantity": "9", "revision": 1 }]);
-    let data = serde_json::json!({ "warehouse": "outlet", "items": items });
-    world.event("stock", data).await?;
-    world.shows(&store.id, &[("A", "8")]).await?;
     publisher.stop().await
 }
 
