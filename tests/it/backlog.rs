@@ -21,7 +21,7 @@ const VARIATIONS: usize = 6;
 /// The largest event that is taken.
 const EVENT: usize = 1_000;
 /// Longer than ten thousand articles take at 300 ms a request, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(200);
 
 #[tokio::test]
 async fn ten_thousand_articles_that_changed_during_a_pause_leave_in_full_requests() {

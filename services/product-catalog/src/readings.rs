@@ -10,6 +10,12 @@ use storelink_persistence::{Arg, Database, DbError, Transaction, args};
 use crate::listings::fingerprint;
 use crate::{shard, store};
 
+/// The shards of a product's articles and of all that share a stock row with one of them. Without a
+/// condition on null: SQLite would search by that and walk every article of the connection.
+pub(crate) const CONCERNED: &str = "SELECT shard FROM articles WHERE connection = $1 AND product = $2 \
+     UNION SELECT shard FROM articles WHERE connection = $1 \
+     AND stock_row IN (SELECT stock_row FROM articles WHERE connection = $1 AND product = $2)";
+
 /// Takes readings, each product at most once. Returns how many changed a listing.
 pub(crate) async fn take(database: &Database, readings: &[ProductRead]) -> Result<usize, DbError> {
     let mut transaction = database.begin().await?;
@@ -99,16 +105,15 @@ async fn concerned(
 ) -> Result<(), DbError> {
     let shards = transaction
         .fetch_all(
-            "SELECT shard FROM articles \
-             WHERE connection = $1 AND product = $2 AND shard IS NOT NULL \
-             UNION SELECT shard FROM articles WHERE connection = $1 AND shard IS NOT NULL \
-             AND stock_row IN (SELECT stock_row FROM articles \
-             WHERE connection = $1 AND product = $2 AND stock_row IS NOT NULL)",
+            CONCERNED,
             args![reading.connection.as_str(), reading.external_id.as_str()],
         )
         .await?;
     for row in &shards {
-        touched.insert((reading.connection.clone(), store::shard_of(row)?));
+        // An article without a code is in no shard.
+        if row.opt_int("shard")?.is_some() {
+            touched.insert((reading.connection.clone(), store::shard_of(row)?));
+        }
     }
     Ok(())
 }

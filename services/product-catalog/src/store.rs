@@ -8,6 +8,17 @@ use storelink_persistence::{Arg, Database, DbError, Row, Transaction, args};
 use crate::listings::KnownArticle;
 use crate::shard::SHARDS;
 
+/// Sorted by us, as the next one: asked for an order, SQLite would walk the whole connection in it.
+const ARTICLES_OF_SHARD: &str = "SELECT product, place, article, crowded FROM articles \
+     WHERE connection = $1 AND shard = $2";
+
+const ARTICLES_OF_SKU: &str = "SELECT product, place, article, crowded FROM articles \
+     WHERE connection = $1 AND sku = $2";
+
+const SHARERS: &str = "SELECT stock_row, COUNT(*) AS articles FROM articles \
+     WHERE connection = $1 AND (active OR NOT $3) AND stock_row IN (SELECT stock_row \
+     FROM articles WHERE connection = $1 AND shard = $2) GROUP BY stock_row";
+
 /// One shard and its last publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShardRow {
@@ -202,12 +213,11 @@ pub(crate) async fn articles_of_shard(
 ) -> Result<Vec<KnownArticle>, DbError> {
     let rows = database
         .fetch_all(
-            "SELECT article, crowded FROM articles WHERE connection = $1 AND shard = $2 \
-             ORDER BY product, place",
+            ARTICLES_OF_SHARD,
             args![connection.as_str(), i64::from(shard)],
         )
         .await?;
-    read_articles(&rows)
+    read_articles(rows)
 }
 
 /// The articles with a code.
@@ -217,13 +227,9 @@ pub(crate) async fn articles_of_sku(
     sku: &Sku,
 ) -> Result<Vec<KnownArticle>, DbError> {
     let rows = database
-        .fetch_all(
-            "SELECT article, crowded FROM articles WHERE connection = $1 AND sku = $2 \
-             ORDER BY product, place",
-            args![connection.as_str(), sku.as_str()],
-        )
+        .fetch_all(ARTICLES_OF_SKU, args![connection.as_str(), sku.as_str()])
         .await?;
-    read_articles(&rows)
+    read_articles(rows)
 }
 
 /// How many articles of the whole connection keep their stock in each of the rows that a shard's
@@ -236,10 +242,7 @@ pub(crate) async fn sharers(
 ) -> Result<HashMap<String, u64>, DbError> {
     let rows = database
         .fetch_all(
-            "SELECT stock_row, COUNT(*) AS articles FROM articles \
-             WHERE connection = $1 AND (active OR NOT $3) AND stock_row IN (SELECT stock_row \
-             FROM articles WHERE connection = $1 AND shard = $2 AND stock_row IS NOT NULL) \
-             GROUP BY stock_row",
+            SHARERS,
             args![connection.as_str(), i64::from(shard), only_active],
         )
         .await?;
@@ -270,9 +273,15 @@ pub(crate) async fn missing(
     Ok((count("codes")?, count("room")?))
 }
 
-fn read_articles(rows: &[Row]) -> Result<Vec<KnownArticle>, DbError> {
-    let mut articles = Vec::with_capacity(rows.len());
+/// The articles, in the order of their products.
+fn read_articles(rows: Vec<Row>) -> Result<Vec<KnownArticle>, DbError> {
+    let mut ordered = Vec::with_capacity(rows.len());
     for row in rows {
+        ordered.push(((row.text("product")?, row.int("place")?), row));
+    }
+    ordered.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut articles = Vec::with_capacity(ordered.len());
+    for (_, row) in ordered {
         let crowded = row.bool("crowded")?;
         match serde_json::from_str(&row.text("article")?) {
             Ok(article) => articles.push(KnownArticle { article, crowded }),
@@ -300,4 +309,38 @@ fn read_shards(rows: &[Row]) -> Result<Vec<ShardRow>, DbError> {
 
 pub(crate) fn shard_of(row: &Row) -> Result<u16, DbError> {
     Ok(u16::try_from(row.int("shard")?).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use storelink_test_support::database::TestDatabase;
+
+    use super::*;
+    use crate::readings::CONCERNED;
+    use crate::{MIGRATOR, SERVICE};
+
+    /// A walk over ten thousand articles for each product that is read would be quadratic.
+    #[tokio::test]
+    async fn no_statement_for_one_product_reads_the_whole_connection() {
+        let folder = TestDatabase::sqlite().unwrap();
+        let database = Database::open(&folder.settings(), SERVICE).await.unwrap();
+        database.migrate(&MIGRATOR).await.unwrap();
+        for statement in [CONCERNED, SHARERS, ARTICLES_OF_SHARD, ARTICLES_OF_SKU] {
+            let plan = format!("EXPLAIN QUERY PLAN {statement}").leak();
+            let steps = database
+                .fetch_all(plan, args!["c", "p", true])
+                .await
+                .unwrap();
+            let steps = steps.iter().map(|step| step.text("detail").unwrap());
+            let searches: Vec<String> = steps.filter(|step| step.contains(" articles")).collect();
+            assert!(!searches.is_empty(), "{statement}");
+            for search in searches {
+                let narrow = ["product=?", "stock_row=?", "shard=?", "sku=?"];
+                assert!(
+                    narrow.iter().any(|by| search.contains(by)),
+                    "{statement}: {search}"
+                );
+            }
+        }
+    }
 }

@@ -157,6 +157,12 @@ pub(crate) async fn read_page(
     let mut variable = 0;
     for row in answer.value {
         let head = Head::of(&row).ok_or_else(|| without_id("products"))?;
+        // Repeated to prove that the page follows. Its variations, asked for again, would use up the
+        // page's share and the walk would stand still.
+        if place.stage.has_shown(head.id) {
+            used.push(head.seen());
+            continue;
+        }
         let product = wire_product(&row);
         variable += usize::from(product.as_ref().is_ok_and(WireProduct::has_variations));
         if variable > VARIABLE_PRODUCTS_PER_PAGE {

@@ -120,6 +120,11 @@ impl Stage {
         query
     }
 
+    /// Whether an earlier page of a walk by id has shown this row.
+    pub(crate) fn has_shown(&self, id: u64) -> bool {
+        matches!(self, Self::Ids { last_id, .. } if id <= *last_id)
+    }
+
     /// Where the walk goes on after a page; none at its end.
     pub(crate) fn next(&self, page_size: u64, page: &Page<'_>) -> Result<Option<Self>, Stuck> {
         let size = page_size.clamp(SMALLEST_PAGE, LARGEST_PAGE);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use storelink_adapter_api::{
     Article, Credentials, DiagnosisStatus, ErrorClass, ItemOutcome, OrderReading, OrderWindow,
@@ -162,6 +163,22 @@ async fn a_whole_catalogue_is_read_and_its_stock_written_group_by_group() {
             "{sku}"
         );
     }
+}
+
+/// Far more products with variations than one page may ask the variations of.
+#[tokio::test]
+async fn a_store_that_sells_variations_alone_is_read_to_its_end() {
+    let (_simulators, store) = store(StoreSpec::seeded("shop", 7, 720, 720)).await;
+    let access = verified(&store).await;
+    let read = tokio::time::timeout(Duration::from_secs(60), articles(&access));
+    let read = read.await.expect("the walk ends");
+    let codes: BTreeSet<String> = read
+        .iter()
+        .filter_map(|a| a.sku.clone())
+        .map(|sku| sku.to_string())
+        .collect();
+    let variations = codes.iter().filter(|code| code.starts_with("VAR-")).count();
+    assert_eq!((variations, read.len()), (720, 720), "each of them, once");
 }
 
 #[tokio::test]
