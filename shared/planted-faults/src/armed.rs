@@ -29,6 +29,14 @@ macro_rules! faults {
 faults! {
     /// A process that no longer owns a lane goes on sending.
     NoLeaseCheck,
+    /// A new owner does not wait until the lease of the old one is over.
+    TakeWithoutWaiting,
+    /// A request leaves before its attempt is committed.
+    SendBeforeAttempt,
+    /// A start does not look at attempts that were never answered.
+    ForgetUnfinishedAttempts,
+    /// A turn is taken by the pace of the installation, but not noted for the others.
+    PaceNotReserved,
 }
 
 impl std::str::FromStr for Fault {

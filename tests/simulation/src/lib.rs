@@ -2,6 +2,7 @@
 
 pub mod kernel;
 pub mod seeds;
+mod values;
 
 use seeds::Outcome;
 
@@ -18,8 +19,10 @@ impl Plane {
     /// Runs the world of a seed and judges it.
     #[must_use]
     pub fn run(self, seed: u64, told: bool) -> Outcome {
-        let _ = (seed, told);
-        Outcome::default()
+        match self {
+            Self::Values => values::run(seed, told),
+            Self::Orders => Outcome::default(),
+        }
     }
 }
 
