@@ -17,8 +17,8 @@ use storelink_events::rpc::{
 use storelink_events::subject;
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_persistence::DbError;
+use storelink_runtime::TaskSet;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::kind::LaneKind;
@@ -44,7 +44,7 @@ pub(crate) struct Answers<K: LaneKind> {
 
 impl<K: LaneKind> Answers<K> {
     /// Serves all questions until cancelled.
-    pub(crate) fn serve(self, shutdown: &CancellationToken, tasks: &mut JoinSet<()>) {
+    pub(crate) fn serve(self, shutdown: &CancellationToken, tasks: &mut TaskSet) {
         let answers = Arc::new(self);
         let service = K::names().service;
         macro_rules! serve {

@@ -3,31 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storelink_bus::WorkLoopError;
+use storelink_bus::{Bus, LastValueReader, WorkLoopError, streams};
 use storelink_persistence::{Database, Migrator};
+use storelink_runtime::{TaskSet, timeout};
 use storelink_service::{Connections, ServiceContext, StartError};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::{announce_parked, announce_states};
 use crate::answers::Answers;
-use crate::intake::{Intake, Mirror, ValueStream};
+use crate::intake::{BrokerLog, HubRejections, Intake, Mirror, ValueStream};
 use crate::kind::LaneKind;
-use crate::levels::{Levels, follow_holds, follow_values, publish_missing};
+use crate::levels::{follow_holds, publish_missing};
 use crate::metrics::LaneMetrics;
 use crate::orders::Orders;
-use crate::ownership::Ownership;
-use crate::records::{Questions, Records};
-use crate::runner::{Lanes, OutsideDoubts, Reconciler, Shared, follow_listings, supervise};
+use crate::parts::{Feeds, Parts};
+use crate::records::Questions;
+use crate::runner::{ATTEMPTS_BETWEEN_SNAPSHOTS, OutsideDoubts, Reconciler, supervise};
 
 /// The schema of a publisher's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Connections whose state waits to be looked at; more are found by the regular look at all.
-const STATES_WAITING: usize = 1_024;
-/// Lanes that read their memory from SQL at once.
-const LOADING: usize = 4;
 /// How long records may take to be written at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 
@@ -55,105 +51,66 @@ pub async fn run<K: LaneKind>(context: ServiceContext) -> Result<(), PublisherEr
     let engine = Engine::<K>::new(&context, db, connections);
     let shutdown = context.shutdown.clone();
 
-    let mut background = JoinSet::new();
-    engine.lanes.follow(&engine.connections).await;
+    let mut background = TaskSet::default();
+    engine.parts.lanes.follow(&engine.connections).await;
     let (recreated, was_recreated) = mpsc::channel(1);
-    if !engine.replay(recreated, &shutdown, &mut background).await {
+    let feeds = engine.feeds(recreated, &shutdown, &mut background);
+    if !engine.parts.replay(feeds, &shutdown, &mut background).await {
         return Ok(());
     }
     ready.ready();
     engine.work(was_recreated, shutdown, background).await
 }
 
-/// The parts of a publisher.
+/// A publisher's parts and what it is connected to.
 struct Engine<K: LaneKind> {
     context: ServiceContext,
     db: Database,
     connections: Connections,
-    levels: Levels<K>,
-    lanes: Lanes<K>,
-    ownership: Ownership,
-    shared: Arc<Shared>,
-    states: mpsc::Receiver<storelink_model::ConnectionId>,
-    writer: tokio::task::JoinHandle<()>,
-    abandon: CancellationToken,
+    parts: Parts<K>,
 }
 
 impl<K: LaneKind> Engine<K> {
     fn new(context: &ServiceContext, db: Database, connections: Connections) -> Self {
-        let settings = &context.settings.lanes;
-        let abandon = CancellationToken::new();
-        let (records, writer) = Records::start(db.clone(), abandon.clone());
-        let ownership = Ownership::new(db.clone(), settings.lease);
-        let (tell_state, states) = mpsc::channel(STATES_WAITING);
-        let shared = Arc::new(Shared {
-            records,
-            metrics: LaneMetrics::new(K::names().entity),
-            lease: ownership.lease(),
-            recheck_after: time::Duration::try_from(settings.recheck_after)
-                .unwrap_or(time::Duration::HOUR),
-            in_flight: Semaphore::new(settings.writes_in_flight),
-            loading: Semaphore::new(LOADING),
-            states: tell_state,
-        });
-        let levels = Levels::new();
-        let lanes = Lanes::new(levels.clone(), shared.clone());
-        let context = context.clone();
+        let rows = Arc::new(db.clone());
+        let parts = Parts::new(
+            &context.settings.lanes,
+            LaneMetrics::new(K::names().entity),
+            rows.clone(),
+            rows,
+            ATTEMPTS_BETWEEN_SNAPSHOTS,
+        );
         Self {
-            context,
+            context: context.clone(),
             db,
             connections,
-            levels,
-            lanes,
-            ownership,
-            shared,
-            states,
-            writer,
-            abandon,
+            parts,
         }
     }
 
-    /// Reads levels, listings and holds and goes on following them. False when asked to end before all of
-    /// what was there is read: no lane starts before that.
-    async fn replay(
+    /// What is read before lanes start, and followed then.
+    fn feeds(
         &self,
         recreated: mpsc::Sender<()>,
         shutdown: &CancellationToken,
-        background: &mut JoinSet<()>,
-    ) -> bool {
+        background: &mut TaskSet,
+    ) -> Feeds {
         let bus = &self.context.bus;
-        let (levels_read, mut all_levels) = watch::channel(false);
-        let (listings_read, mut all_listings) = watch::channel(false);
-        background.spawn(follow_values(
-            bus.clone(),
-            self.levels.clone(),
-            levels_read,
-            recreated,
-            shutdown.clone(),
-        ));
-        background.spawn(follow_listings(
-            bus.clone(),
-            self.lanes.clone(),
-            listings_read,
-            shutdown.clone(),
-        ));
-        let (holds_read, mut all_holds) = watch::channel(!K::names().holds);
+        let (holds_read, all_holds) = watch::channel(!K::names().holds);
         if K::names().holds {
             background.spawn(follow_holds(
                 bus.clone(),
-                self.levels.clone(),
+                self.parts.levels.clone(),
                 holds_read,
                 shutdown.clone(),
             ));
         }
-        let all = async {
-            all_levels.wait_for(|read| *read).await.ok();
-            all_listings.wait_for(|read| *read).await.ok();
-            all_holds.wait_for(|read| *read).await.ok();
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => false,
-            () = all => true,
+        let reader = |stream| Box::new(LastValueReader::new(bus, stream, &[]));
+        Feeds {
+            values: reader(K::names().values),
+            recreated,
+            listings: reader(streams::names::LISTINGS),
+            all_holds,
         }
     }
 
@@ -161,13 +118,27 @@ impl<K: LaneKind> Engine<K> {
         self,
         recreated: mpsc::Receiver<()>,
         shutdown: CancellationToken,
-        mut background: JoinSet<()>,
+        mut background: TaskSet,
     ) -> Result<(), PublisherError> {
         let bus = self.context.bus.clone();
-        let mirror = Mirror::new(self.db.clone());
-        let stream = Arc::new(ValueStream::new(bus.clone(), mirror, self.levels.clone()));
+        let Parts {
+            levels,
+            lanes,
+            mut ownership,
+            shared,
+            states,
+            written,
+            abandon,
+        } = self.parts;
+        let rows = Arc::new(self.db.clone());
+        let log = BrokerLog {
+            bus: bus.clone(),
+            stream: K::names().values,
+        };
+        let mirror = Mirror::new(rows.clone());
+        let stream = Arc::new(ValueStream::new(Arc::new(log), mirror, levels.clone()));
         let questions = Arc::new(Questions::new(self.db.clone(), K::names().entity));
-        let parked = self.shared.records.parked();
+        let parked = shared.records.parked();
 
         background.spawn(publish_missing(stream.clone(), recreated, shutdown.clone()));
         background.spawn(announce_parked(
@@ -179,36 +150,40 @@ impl<K: LaneKind> Engine<K> {
         ));
         background.spawn(announce_states(
             bus.clone(),
-            self.lanes.clone(),
-            self.states,
+            lanes.clone(),
+            states,
             shutdown.clone(),
         ));
         let reconcile = Arc::new(Notify::new());
         let answers = Answers {
             bus: bus.clone(),
-            replica: self.ownership.owner().to_owned(),
-            lanes: self.lanes.clone(),
-            levels: self.levels,
+            replica: ownership.owner().to_owned(),
+            lanes: lanes.clone(),
+            levels,
             questions,
             reconcile: reconcile.clone(),
         };
         answers.serve(&shutdown, &mut background);
         let reconciler = Reconciler {
-            lanes: self.lanes.clone(),
-            db: self.db.clone(),
+            lanes: lanes.clone(),
+            db: self.db,
             bus: bus.clone(),
-            shared: self.shared.clone(),
+            shared: shared.clone(),
             asked: reconcile,
         };
         background.spawn(reconciler.run(shutdown.clone()));
 
-        let metrics = self.shared.metrics.clone();
-        metrics.observe_lanes(&self.lanes);
-        let intake = Intake::new(bus, self.db.clone(), stream, metrics);
+        let metrics = shared.metrics.clone();
+        metrics.observe_lanes(&lanes);
+        let rejections = HubRejections {
+            bus: bus.clone(),
+            service: K::names().service,
+        };
+        let intake = Intake::new(Arc::new(rejections), rows.clone(), stream, metrics);
         let recheck_after = self.context.settings.lanes.order_recheck_after;
         let orders = Orders::new(
-            self.lanes.clone(),
-            self.db.clone(),
+            lanes.clone(),
+            rows.clone(),
             time::Duration::try_from(recheck_after).unwrap_or(time::Duration::HOUR),
         );
         let context = self.context.clone();
@@ -217,28 +192,22 @@ impl<K: LaneKind> Engine<K> {
                 tracing::error!(%error, "orders are no longer followed");
             }
         });
-        let doubts = OutsideDoubts::begin(self.lanes.clone(), self.db.clone()).await;
+        let doubts = OutsideDoubts::begin(lanes.clone(), rows).await;
         background.spawn(doubts.follow(shutdown.clone()));
-        let mut ownership = self.ownership;
         let supervised = supervise(
-            self.lanes,
-            self.connections,
-            self.db,
+            lanes,
+            &self.connections,
             &mut ownership,
             shutdown.clone(),
         );
-        let (taken_in, ()) = tokio::join!(end_all_on_error(intake, &shutdown), supervised);
+        let (taken_in, ()) = tokio::join!(end_all_on_error(intake, &bus, &shutdown), supervised);
 
-        background.abort_all();
-        drop(self.shared);
-        // The tasks that were aborted let go of the records, and the writer ends.
-        while background.join_next().await.is_some() {}
-        if tokio::time::timeout(LAST_RECORDS, self.writer)
-            .await
-            .is_err()
-        {
+        drop(shared);
+        // The tasks that are ended let go of the records, and the writer ends.
+        background.shutdown().await;
+        if timeout(LAST_RECORDS, written).await.is_err() {
             tracing::warn!("the last records were not written; the next start looks again");
-            self.abandon.cancel();
+            abandon.cancel();
         }
         // Last: who takes a lane then finds everything that this process noted of it.
         if let Err(error) = ownership.release().await {
@@ -251,9 +220,10 @@ impl<K: LaneKind> Engine<K> {
 /// Without intake the lanes would go on with values that grow old unseen.
 async fn end_all_on_error<K: LaneKind>(
     intake: Intake<K>,
+    bus: &Bus,
     shutdown: &CancellationToken,
 ) -> Result<(), WorkLoopError> {
-    let ended = intake.run(shutdown.clone()).await;
+    let ended = intake.run(bus, shutdown.clone()).await;
     if ended.is_err() {
         shutdown.cancel();
     }

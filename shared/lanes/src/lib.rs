@@ -3,6 +3,7 @@
 mod announce;
 mod answers;
 mod engine;
+mod feed;
 mod intake;
 pub mod kind;
 pub mod lane;
@@ -11,7 +12,11 @@ mod metrics;
 pub mod ordering;
 mod orders;
 pub mod ownership;
+mod parts;
+pub mod ports;
 mod records;
 mod runner;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 pub use engine::{MIGRATOR, PublisherError, run};

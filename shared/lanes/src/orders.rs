@@ -2,18 +2,18 @@
 //! lane that wrote it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use storelink_bus::{Outcome, WorkItem, WorkLoop, WorkLoopError};
 use storelink_events::Envelope;
 use storelink_events::hub::OrderEvent;
 use storelink_model::{Sku, Timestamp};
-use storelink_persistence::Database;
 use storelink_service::ServiceContext;
 use time::Duration;
 
 use crate::kind::LaneKind;
 use crate::lane::DoubtKind;
-use crate::records::outside;
+use crate::records::LaneRecords;
 use crate::runner::Lanes;
 
 /// Orders taken at once.
@@ -22,15 +22,19 @@ const BATCH: usize = 200;
 /// Reads the hub's order events and opens the doubts.
 pub(crate) struct Orders<K: LaneKind> {
     lanes: Lanes<K>,
-    db: Database,
+    records: Arc<dyn LaneRecords>,
     recheck_after: Duration,
 }
 
 impl<K: LaneKind> Orders<K> {
-    pub(crate) fn new(lanes: Lanes<K>, db: Database, recheck_after: Duration) -> Self {
+    pub(crate) fn new(
+        lanes: Lanes<K>,
+        records: Arc<dyn LaneRecords>,
+        recheck_after: Duration,
+    ) -> Self {
         Self {
             lanes,
-            db,
+            records,
             recheck_after,
         }
     }
@@ -40,7 +44,7 @@ impl<K: LaneKind> Orders<K> {
         let Some(consumer) = K::names().orders else {
             return Ok(());
         };
-        let orders = std::sync::Arc::new(self);
+        let orders = Arc::new(self);
         WorkLoop::new(&context.bus, consumer)
             .batch(BATCH)
             .run_batches(
@@ -55,7 +59,7 @@ impl<K: LaneKind> Orders<K> {
 
     /// SQL first, then the lanes that run here, then the acknowledgement; the replicas that run the
     /// others find the doubts in SQL.
-    async fn take(&self, items: &[WorkItem]) -> Vec<Outcome> {
+    pub(crate) async fn take(&self, items: &[WorkItem]) -> Vec<Outcome> {
         let due = Timestamp::now().saturating_add(self.recheck_after);
         let mut doubts = BTreeSet::new();
         for item in items {
@@ -65,10 +69,8 @@ impl<K: LaneKind> Orders<K> {
                 Err(error) => tracing::debug!(subject = item.subject(), %error, "not an order"),
             }
         }
-        let articles = doubts
-            .iter()
-            .map(|(connection, sku)| (connection.as_str(), sku));
-        match outside::open(&self.db, DoubtKind::Order, articles, due).await {
+        let opened = self.records.open_doubts(DoubtKind::Order, &doubts, due);
+        match opened.await {
             Ok(()) => {
                 self.lanes.doubted().notify_one();
                 vec![Outcome::Done; items.len()]

@@ -31,6 +31,28 @@ impl WorkItem {
         Self(Arc::new(content))
     }
 
+    /// A message that comes from no broker.
+    #[cfg(feature = "simulation")]
+    pub fn simulated(
+        subject: String,
+        payload: Bytes,
+        sequence: u64,
+        delivered: i64,
+        published: OffsetDateTime,
+    ) -> Self {
+        Self::new(Content {
+            subject,
+            headers: Headers::new(),
+            payload,
+            stream: String::new(),
+            consumer: String::new(),
+            sequence,
+            delivered,
+            pending: 0,
+            published,
+        })
+    }
+
     /// The subject.
     pub fn subject(&self) -> &str {
         &self.0.subject

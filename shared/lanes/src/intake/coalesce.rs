@@ -10,14 +10,19 @@ use crate::ordering::{Stamp, Verdict, compare};
 
 /// The last value of a key within a batch of events.
 #[derive(Debug)]
-pub(crate) struct Winner<K: LaneKind> {
-    pub(crate) key: LevelKey<K::Source>,
-    pub(crate) stamp: Stamp,
-    pub(crate) value: K::Value,
-    pub(crate) time: Timestamp,
-    pub(crate) trace: Option<Arc<str>>,
+pub struct Winner<K: LaneKind> {
+    /// Of which key.
+    pub key: LevelKey<K::Source>,
+    /// Its place among the values of its key.
+    pub stamp: Stamp,
+    /// The value.
+    pub value: K::Value,
+    /// When its event happened.
+    pub time: Timestamp,
+    /// The trace of its event.
+    pub trace: Option<Arc<str>>,
     /// The event that brought it, by its place in the batch.
-    pub(crate) event: usize,
+    pub event: usize,
 }
 
 impl<K: LaneKind> Winner<K> {

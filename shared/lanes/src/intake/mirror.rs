@@ -1,8 +1,9 @@
 //! The last value of each key in SQL.
 
 use std::collections::HashMap;
-use std::marker::PhantomData;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use storelink_model::{Timestamp, Version};
 use storelink_persistence::{Arg, Backend, Database, DbError, Row, args};
 
@@ -13,20 +14,43 @@ use crate::ordering::{Stamp, Verdict, compare};
 
 /// A row of the mirror.
 #[derive(Debug, Clone)]
-pub(crate) struct MirrorRow<K: LaneKind> {
-    pub(crate) key: LevelKey<K::Source>,
-    pub(crate) level: Level<K::Value>,
-    pub(crate) sequence: u64,
+pub struct MirrorRow<K: LaneKind> {
+    /// Of which key.
+    pub key: LevelKey<K::Source>,
+    /// The value and its version.
+    pub level: Level<K::Value>,
+    /// The sequence of its event in the ERP's stream.
+    pub sequence: u64,
+}
+
+/// Where a page of the mirror begins: behind this tenant, source and article.
+pub type MirrorPlace = (String, String, String);
+
+/// Where the mirror stands. A call that fails may have had its effect.
+#[async_trait]
+pub trait MirrorRows<K: LaneKind>: Send + Sync {
+    /// Stores the values that [`compare`] finds newer than what is stored, all in one transaction, and
+    /// gives for each winner what is committed then, and how many were stored.
+    async fn upsert(&self, winners: &[Winner<K>]) -> Result<(Vec<Committed<K>>, usize), DbError>;
+
+    /// The committed row of a key; none when there is none or it cannot be read.
+    async fn get(&self, key: &LevelKey<K::Source>) -> Result<Option<MirrorRow<K>>, DbError>;
+
+    /// A page of all rows, in the order of their keys, after `after`, and where the next one
+    /// begins.
+    async fn page(
+        &self,
+        after: &MirrorPlace,
+        limit: u32,
+    ) -> Result<(Vec<MirrorRow<K>>, Option<MirrorPlace>), DbError>;
 }
 
 /// The mirror of one kind.
-pub(crate) struct Mirror<K> {
-    db: Database,
-    kind: PhantomData<fn() -> K>,
-}
+pub(crate) struct Mirror<K: LaneKind>(Arc<dyn MirrorRows<K>>);
 
 /// What is committed of a key.
-enum Committed<K: LaneKind> {
+#[derive(Debug, Clone)]
+pub enum Committed<K: LaneKind> {
     /// The winner's own value.
     Own,
     /// What was there before; none when it cannot be read.
@@ -83,15 +107,24 @@ impl<K: LaneKind> Stored<K> {
 }
 
 impl<K: LaneKind> Mirror<K> {
-    pub(crate) fn new(db: Database) -> Self {
-        Self {
-            db,
-            kind: PhantomData,
-        }
+    pub(crate) fn new(rows: Arc<dyn MirrorRows<K>>) -> Self {
+        Self(rows)
     }
 
     /// Stores the values that are later than what is stored, all in one transaction.
     pub(crate) async fn store(&self, winners: &[Winner<K>]) -> Result<Stored<K>, DbError> {
+        let (committed, changed) = self.0.upsert(winners).await?;
+        Ok(Stored::new(winners, committed, changed))
+    }
+
+    pub(crate) fn rows(&self) -> &dyn MirrorRows<K> {
+        self.0.as_ref()
+    }
+}
+
+#[async_trait]
+impl<K: LaneKind> MirrorRows<K> for Database {
+    async fn upsert(&self, winners: &[Winner<K>]) -> Result<(Vec<Committed<K>>, usize), DbError> {
         let places: HashMap<(&str, &str, &str), usize> = winners
             .iter()
             .enumerate()
@@ -105,11 +138,11 @@ impl<K: LaneKind> Mirror<K> {
                     .copied(),
             )
         };
-        let together = self.rows_per_statement();
+        let together = rows_per_statement(self);
         let mut committed: Vec<Committed<K>> =
             winners.iter().map(|_| Committed::Kept(None)).collect();
         let mut changed = 0;
-        let mut transaction = self.db.begin().await?;
+        let mut transaction = self.begin().await?;
         for some in winners.chunks(together) {
             let rows = some.iter().map(to_row).collect();
             for row in transaction.fetch_values(UPSERT.0, UPSERT.1, rows).await? {
@@ -134,39 +167,22 @@ impl<K: LaneKind> Mirror<K> {
             }
         }
         transaction.commit().await?;
-        Ok(Stored::new(winners, committed, changed))
+        Ok((committed, changed))
     }
 
-    /// SQLite's driver looks each placeholder up among all of its statement, so long statements cost
-    /// it by the square; PostgreSQL pays for each exchange.
-    fn rows_per_statement(&self) -> usize {
-        match self.db.backend() {
-            Backend::Sqlite => 32,
-            Backend::Postgres => 500,
-        }
-    }
-
-    /// The committed row of a key.
-    pub(crate) async fn get(
-        &self,
-        key: &LevelKey<K::Source>,
-    ) -> Result<Option<MirrorRow<K>>, DbError> {
+    async fn get(&self, key: &LevelKey<K::Source>) -> Result<Option<MirrorRow<K>>, DbError> {
         let rows = self
-            .db
             .fetch_values(SELECT_SOME.0, SELECT_SOME.1, vec![key_args(key)])
             .await?;
         rows.first().map_or(Ok(None), from_row::<K>)
     }
 
-    /// A page of all rows, in the order of their keys, after `after`, and where the next one
-    /// begins.
-    pub(crate) async fn page(
+    async fn page(
         &self,
-        after: &(String, String, String),
+        after: &MirrorPlace,
         limit: u32,
-    ) -> Result<(Vec<MirrorRow<K>>, Option<(String, String, String)>), DbError> {
+    ) -> Result<(Vec<MirrorRow<K>>, Option<MirrorPlace>), DbError> {
         let rows = self
-            .db
             .fetch_all(
                 "SELECT tenant, source, sku, value, version_order, version, sequence, happened \
                  FROM levels WHERE (tenant, source, sku) > ($1, $2, $3) \
@@ -180,6 +196,15 @@ impl<K: LaneKind> Mirror<K> {
             page.extend(from_row::<K>(row)?);
         }
         Ok((page, next))
+    }
+}
+
+/// SQLite's driver looks each placeholder up among all of its statement, so long statements cost
+/// it by the square; PostgreSQL pays for each exchange.
+fn rows_per_statement(db: &Database) -> usize {
+    match db.backend() {
+        Backend::Sqlite => 32,
+        Backend::Postgres => 500,
     }
 }
 

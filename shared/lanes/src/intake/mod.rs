@@ -5,7 +5,9 @@
 
 mod coalesce;
 mod event;
+mod log;
 mod mirror;
+mod rejections;
 mod sources;
 mod value_stream;
 
@@ -15,17 +17,22 @@ use std::time::Duration;
 
 use storelink_bus::{Bus, Outcome, WorkItem, WorkLoop, WorkLoopError};
 use storelink_model::Timestamp;
-use storelink_persistence::Database;
-use storelink_service::reject_event;
 use storelink_telemetry::trace_context;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::kind::LaneKind;
 use crate::metrics::LaneMetrics;
+pub use coalesce::Winner;
 use event::IntakeEvent;
+pub(crate) use log::BrokerLog;
+pub use log::{ValueLog, ValueWindow};
 pub(crate) use mirror::Mirror;
+pub use mirror::{Committed, MirrorPlace, MirrorRow, MirrorRows};
+pub(crate) use rejections::HubRejections;
+pub use rejections::Rejections;
 use sources::SourceOrders;
+pub use sources::{SourceKey, SourceRows};
 use value_stream::ValueStreamError;
 pub(crate) use value_stream::{Outgoing, ValueStream};
 
@@ -36,8 +43,7 @@ const AFTER_OUTAGE: Duration = Duration::from_secs(2);
 
 /// Reads the ERP's events of one kind.
 pub(crate) struct Intake<K: LaneKind> {
-    bus: Bus,
-    db: Database,
+    rejections: Arc<dyn Rejections>,
     stream: Arc<ValueStream<K>>,
     sources: SourceOrders,
     metrics: LaneMetrics,
@@ -68,23 +74,26 @@ impl IntakeError {
 
 impl<K: LaneKind> Intake<K> {
     pub(crate) fn new(
-        bus: Bus,
-        db: Database,
+        rejections: Arc<dyn Rejections>,
+        sources: Arc<dyn SourceRows>,
         stream: Arc<ValueStream<K>>,
         metrics: LaneMetrics,
     ) -> Self {
         Self {
-            bus,
-            db,
+            rejections,
             stream,
-            sources: SourceOrders::default(),
+            sources: SourceOrders::new(sources),
             metrics,
         }
     }
 
     /// Works until cancelled.
-    pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), WorkLoopError> {
-        let work = WorkLoop::new(&self.bus, K::names().intake).batch(BATCH);
+    pub(crate) async fn run(
+        self,
+        bus: &Bus,
+        shutdown: CancellationToken,
+    ) -> Result<(), WorkLoopError> {
+        let work = WorkLoop::new(bus, K::names().intake).batch(BATCH);
         let intake = Arc::new(self);
         work.run_batches(
             move |items| {
@@ -96,7 +105,7 @@ impl<K: LaneKind> Intake<K> {
         .await
     }
 
-    async fn take(&self, items: Vec<WorkItem>) -> Vec<Outcome> {
+    pub(crate) async fn take(&self, items: Vec<WorkItem>) -> Vec<Outcome> {
         let now = Timestamp::now();
         let mut spans = Vec::new();
         let mut events: Vec<Event<K>> = Vec::with_capacity(items.len());
@@ -169,7 +178,7 @@ impl<K: LaneKind> Intake<K> {
                 suggested.entry(key).or_insert(order);
             }
         }
-        let orders = self.sources.fix(&self.db, suggested).await?;
+        let orders = self.sources.fix(suggested).await?;
         for event in events {
             let Some(taken) = &event.taken else { continue };
             let key = (taken.tenant.clone(), taken.source.as_ref().to_owned());
@@ -185,16 +194,13 @@ impl<K: LaneKind> Intake<K> {
         let Some(first) = event.violations.first() else {
             return Outcome::Done;
         };
-        let told = reject_event(
-            &self.bus,
-            K::names().service,
+        let told = self.rejections.tell(
             item,
             event.id.clone(),
             event.accepted > 0,
             &event.violations,
-        )
-        .await;
-        if let Err(error) = told {
+        );
+        if let Err(error) = told.await {
             return Outcome::retry(error);
         }
         self.metrics.rejected(event.violations.len());

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_nats::jetstream::stream::DirectGetErrorKind;
-use storelink_bus::{Bus, Publication, PublishError, TraceContext};
+use storelink_bus::{Publication, PublishError, TraceContext};
 use storelink_model::Timestamp;
 use storelink_persistence::DbError;
 use uuid::Uuid;
 
+use super::log::ValueLog;
 use super::mirror::{Mirror, MirrorRow};
 use crate::kind::{LaneKind, Level, LevelKey};
 use crate::levels::Levels;
 
-/// Messages that wait for their acknowledgement at once.
-const WINDOW: usize = 256;
 /// Contests for one key before the work is given back to be tried later.
 const CONTESTS: usize = 16;
 
@@ -37,7 +35,7 @@ pub(crate) enum ValueStreamError {
 
 /// The last-value stream of one kind.
 pub(crate) struct ValueStream<K: LaneKind> {
-    bus: Bus,
+    log: Arc<dyn ValueLog>,
     mirror: Mirror<K>,
     levels: Levels<K>,
     ids: MessageIds,
@@ -75,12 +73,12 @@ pub(crate) struct Outgoing<K: LaneKind> {
 }
 
 impl<K: LaneKind> ValueStream<K> {
-    pub(crate) fn new(bus: Bus, mirror: Mirror<K>, levels: Levels<K>) -> Self {
+    pub(crate) fn new(log: Arc<dyn ValueLog>, mirror: Mirror<K>, levels: Levels<K>) -> Self {
         let process = Uuid::now_v7().simple().to_string();
         let next = AtomicU64::new(0);
         let ids = MessageIds { process, next };
         Self {
-            bus,
+            log,
             mirror,
             levels,
             ids,
@@ -97,7 +95,8 @@ impl<K: LaneKind> ValueStream<K> {
         &self,
         values: Vec<Outgoing<K>>,
     ) -> Result<usize, ValueStreamError> {
-        let mut window = self.bus.window(WINDOW);
+        let made = self.levels.made();
+        let mut window = self.log.window();
         let mut sent = Vec::with_capacity(values.len());
         for value in values {
             // Version and sequence are read together: a sequence alone would let an older value
@@ -119,8 +118,9 @@ impl<K: LaneKind> ValueStream<K> {
             match result {
                 Ok(published) => {
                     let Outgoing { row, trace } = value;
+                    let sequence = published.sequence;
                     self.levels
-                        .apply(&row.key, row.level, published.sequence, trace, now);
+                        .apply_in(made, &row.key, row.level, sequence, trace, now);
                 }
                 Err(PublishError::WrongLastSequence { .. }) => self.contest(value).await?,
                 Err(error) => return Err(error.into()),
@@ -134,25 +134,27 @@ impl<K: LaneKind> ValueStream<K> {
     async fn contest(&self, mut value: Outgoing<K>) -> Result<(), ValueStreamError> {
         let subject = K::subject(&value.row.key);
         for _ in 0..CONTESTS {
-            if let Some(row) = self.mirror.get(&value.row.key).await? {
+            if let Some(row) = self.mirror.rows().get(&value.row.key).await? {
                 value.row = row;
             }
+            let made = self.levels.made();
             let held = self.held(&subject).await?;
             if let Some(level) = held.level
                 && !is_later(&value.row.level, &level)
             {
                 let now = Timestamp::now();
                 self.levels
-                    .apply(&value.row.key, level, held.sequence, None, now);
+                    .apply_in(made, &value.row.key, level, held.sequence, None, now);
                 return Ok(());
             }
             let publication = self.publication(&value, held.sequence);
-            match self.bus.publish(publication).await {
+            match self.log.publish(publication).await {
                 Ok(published) => {
                     let Outgoing { row, trace } = value;
                     let now = Timestamp::now();
+                    let sequence = published.sequence;
                     self.levels
-                        .apply(&row.key, row.level, published.sequence, trace, now);
+                        .apply_in(made, &row.key, row.level, sequence, trace, now);
                     return Ok(());
                 }
                 Err(PublishError::WrongLastSequence { .. }) => {}
@@ -182,24 +184,17 @@ impl<K: LaneKind> ValueStream<K> {
             subject: subject.to_owned(),
             text,
         };
-        let stream = self
-            .bus
-            .jetstream()
-            .get_stream_no_info(K::names().values)
-            .await;
-        let stream = stream.map_err(|error| failed(error.to_string()))?;
-        match stream.direct_get_last_for_subject(subject).await {
-            Ok(message) => Ok(Held {
+        Ok(match self.log.last(subject).await.map_err(failed)? {
+            Some((payload, sequence)) => Held {
                 // The reader of the stream has told of one that cannot be read.
-                level: K::decode(&message.payload).ok().map(|(_, level)| level),
-                sequence: message.sequence,
-            }),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(Held {
+                level: K::decode(&payload).ok().map(|(_, level)| level),
+                sequence,
+            },
+            None => Held {
                 level: None,
                 sequence: 0,
-            }),
-            Err(error) => Err(failed(error.to_string())),
-        }
+            },
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! Counted is what waits *and* what was done within a day, so a flood that arrives in slices is the
 //! same flood, and a limit that was reached does not stay reached for ever.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use storelink_model::Timestamp;
 use time::Duration;
@@ -84,11 +84,11 @@ pub(super) enum Verdict {
 pub(super) struct Guard<W> {
     pub(super) rule: Option<GuardRule<W>>,
     /// Articles whose wanted value may be another one than when it was judged.
-    unseen: HashSet<SkuId>,
+    unseen: BTreeSet<SkuId>,
     /// Articles with a dangerous change that waits, is under way, or is parked by the guard.
     pub(super) dangerous: BTreeMap<SkuId, W>,
     /// Those of them that left the line until the guard lets them go.
-    pub(super) withheld: HashSet<SkuId>,
+    pub(super) withheld: BTreeSet<SkuId>,
     /// Changes that a person approved, in microseconds since 1970.
     pub(super) approved: HashMap<SkuId, (W, i64)>,
     /// When somebody approved last.
@@ -101,9 +101,9 @@ impl<W: PartialEq> Guard<W> {
     pub(super) fn new() -> Self {
         Self {
             rule: None,
-            unseen: HashSet::new(),
+            unseen: BTreeSet::new(),
             dangerous: BTreeMap::new(),
-            withheld: HashSet::new(),
+            withheld: BTreeSet::new(),
             approved: HashMap::new(),
             approved_at: 0,
             made: Made::default(),
@@ -126,7 +126,7 @@ impl<W: PartialEq> Guard<W> {
         }
     }
 
-    pub(super) fn take_unseen(&mut self) -> HashSet<SkuId> {
+    pub(super) fn take_unseen(&mut self) -> BTreeSet<SkuId> {
         std::mem::take(&mut self.unseen)
     }
 

@@ -9,6 +9,7 @@ mod rebuild;
 mod tenant;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use storelink_model::{Sku, TenantId, Timestamp};
@@ -37,6 +38,8 @@ pub struct Levels<K: LaneKind>(Arc<Inner<K>>);
 
 struct Inner<K: LaneKind> {
     tenants: RwLock<HashMap<TenantId, Arc<TenantLevels<K>>>>,
+    /// How often the stream was made anew.
+    made: AtomicU64,
 }
 
 impl<K: LaneKind> Levels<K> {
@@ -45,6 +48,7 @@ impl<K: LaneKind> Levels<K> {
     pub fn new() -> Self {
         Self(Arc::new(Inner {
             tenants: RwLock::default(),
+            made: AtomicU64::new(0),
         }))
     }
 
@@ -65,6 +69,12 @@ impl<K: LaneKind> Levels<K> {
             .clone()
     }
 
+    /// Which stream the sequences are of: another number after [`Levels::forget_sequences`].
+    #[must_use]
+    pub fn made(&self) -> u64 {
+        self.0.made.load(Ordering::Acquire)
+    }
+
     /// Takes over a value that the last-value stream holds at `sequence`, unless it is known that
     /// the stream holds a later one, and tells the lanes.
     pub fn apply(
@@ -75,7 +85,22 @@ impl<K: LaneKind> Levels<K> {
         trace: Option<Arc<str>>,
         now: Timestamp,
     ) {
+        self.apply_in(self.made(), key, level, sequence, trace, now);
+    }
+
+    /// The same for a sequence that is of the stream with the number `made`: of one that is gone it
+    /// says nothing.
+    pub fn apply_in(
+        &self,
+        made: u64,
+        key: &LevelKey<K::Source>,
+        level: Level<K::Value>,
+        sequence: u64,
+        trace: Option<Arc<str>>,
+        now: Timestamp,
+    ) {
         let tenant = self.tenant(&key.tenant);
+        let sequence = || if self.made() == made { sequence } else { 0 };
         let (sku, listeners) = match tenant.put(&key.source, &key.sku, level, sequence, trace) {
             Some(changed) => changed,
             None => return,
@@ -93,6 +118,8 @@ impl<K: LaneKind> Levels<K> {
 
     /// Forgets all sequences: the stream was made anew and counts from 1 again.
     pub fn forget_sequences(&self) {
+        // First: whoever puts a value in while this runs has the cell cleared, or sees it.
+        self.0.made.fetch_add(1, Ordering::AcqRel);
         let tenants = self
             .0
             .tenants
@@ -233,6 +260,18 @@ mod tests {
         levels.forget_sequences();
         apply(&levels, &key, "4", 1);
         assert_eq!(levels.get(&key).unwrap().level.value.to_string(), "4");
+    }
+
+    #[test]
+    fn a_sequence_of_a_stream_that_is_gone_counts_for_nothing() {
+        let levels = Levels::<Stock>::new();
+        let key = key("main", "A");
+        let made = levels.made();
+        levels.forget_sequences();
+        let now = Timestamp::from_micros(0);
+        levels.apply_in(made, &key, level("5", 7), 7, None, now);
+        let cell = levels.get(&key).unwrap();
+        assert_eq!((cell.level.value.to_string(), cell.sequence), ("5".to_owned(), 0));
     }
 
     #[test]

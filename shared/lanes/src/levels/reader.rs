@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use storelink_bus::{Bus, LastValueEvent, LastValueReader, ValueMessage};
+use storelink_bus::{LastValueEvent, ValueMessage};
 use storelink_model::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Levels;
+use crate::feed::ValueFeed;
 use crate::kind::LaneKind;
 
 /// Reads the stream with one consumer until cancelled. `caught_up` becomes true when everything
 /// that was there at the start is in the table; `recreated` is told when the stream is a new one.
 pub(crate) async fn follow_values<K: LaneKind>(
-    bus: Bus,
+    mut feed: Box<dyn ValueFeed>,
     levels: Levels<K>,
     caught_up: watch::Sender<bool>,
     recreated: mpsc::Sender<()>,
     shutdown: CancellationToken,
 ) {
-    let mut reader = LastValueReader::new(&bus, K::names().values, &[]);
     loop {
         let event = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
-            event = reader.next() => event,
+            event = feed.next() => event,
         };
         match event {
             LastValueEvent::Value(message) => take(&levels, &message, *caught_up.borrow()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use storelink_runtime::sleep;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -30,13 +31,15 @@ pub(crate) async fn publish_missing<K: LaneKind>(
                 Err(error) => {
                     tracing::warn!(%error, "last values cannot be published again yet");
                     tokio::select! {
+                        biased;
                         () = shutdown.cancelled() => return,
-                        () = tokio::time::sleep(PAUSE) => continue,
+                        () = sleep(PAUSE) => continue,
                     }
                 }
             },
         }
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
             told = recreated.recv() => if told.is_none() { return },
         }
@@ -49,7 +52,7 @@ async fn pass<K: LaneKind>(
     let mut after = (String::new(), String::new(), String::new());
     let mut published = 0;
     loop {
-        let (rows, next) = stream.mirror().page(&after, PAGE).await?;
+        let (rows, next) = stream.mirror().rows().page(&after, PAGE).await?;
         let values = rows.into_iter().map(|row| Outgoing { row, trace: None });
         published += stream.publish(values.collect()).await?;
         match next {

@@ -139,15 +139,17 @@ impl<K: LaneKind> TenantLevels<K> {
         self.read(|state| state.holds.get(&sku).cloned().unwrap_or_default())
     }
 
+    /// `sequence` is asked while nobody can forget sequences.
     pub(super) fn put(
         &self,
         source: &K::Source,
         sku: &Sku,
         level: Level<K::Value>,
-        sequence: u64,
+        sequence: impl FnOnce() -> u64,
         trace: Option<Arc<str>>,
     ) -> Option<(SkuId, Listeners)> {
         self.write(|state| {
+            let sequence = sequence();
             let id = state.intern(sku);
             let column = state.column(source);
             let column = state.sources.get_mut(column)?;

@@ -1,9 +1,12 @@
 //! The processes that share the lanes of one database, and which part of them is whose.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use storelink_persistence::{Backend, Database, DbError, args};
+use storelink_persistence::DbError;
+use storelink_runtime::Instant;
 
+use super::rows::OwnerRows;
 use super::stillness::Stillness;
 
 /// A process among the live ones, in the order of their ids.
@@ -33,15 +36,15 @@ impl Place {
 
 /// The rows of the processes.
 pub(super) struct Replicas {
-    db: Database,
+    rows: Arc<dyn OwnerRows>,
     id: String,
     beats: Stillness<i64>,
 }
 
 impl Replicas {
-    pub(super) fn new(db: Database, id: String, length: Duration) -> Self {
+    pub(super) fn new(rows: Arc<dyn OwnerRows>, id: String, length: Duration) -> Self {
         let beats = Stillness::new(length);
-        Self { db, id, beats }
+        Self { rows, id, beats }
     }
 
     /// Counts up this process's row and looks who else is there. One that is seen for the first
@@ -49,24 +52,13 @@ impl Replicas {
     /// anyway, since its lanes are free no sooner.
     pub(super) async fn beat(&mut self) -> Result<Place, DbError> {
         // The file lock proves that no other process is there.
-        if self.db.backend() == Backend::Sqlite {
+        if self.rows.is_alone() {
             return Ok(Place::ALONE);
         }
-        self.db
-            .execute(
-                "INSERT INTO replicas (id, beat) VALUES ($1, 1) \
-                 ON CONFLICT (id) DO UPDATE SET beat = replicas.beat + 1",
-                args![self.id.as_str()],
-            )
-            .await?;
-        let rows = self
-            .db
-            .fetch_all("SELECT id, beat FROM replicas", args![])
-            .await?;
+        let rows = self.rows.beat(&self.id).await?;
         let now = Instant::now();
         let (mut live, mut gone) = (Vec::with_capacity(rows.len()), Vec::new());
-        for row in rows {
-            let (id, beat) = (row.text("id")?, row.int("beat")?);
+        for (id, beat) in rows {
             if id != self.id && self.beats.is_over(&id, beat, now) {
                 gone.push((id, beat));
             } else {
@@ -76,12 +68,7 @@ impl Replicas {
         self.beats.retain(|known| live.iter().any(|id| id == known));
         for (id, beat) in gone {
             tracing::info!(replica = id, "a replica is gone");
-            self.db
-                .execute(
-                    "DELETE FROM replicas WHERE id = $1 AND beat = $2",
-                    args![id, beat],
-                )
-                .await?;
+            self.rows.bury(&id, beat).await?;
         }
         let rank = live.iter().filter(|id| **id < self.id).count();
         Ok(Place {
@@ -92,13 +79,7 @@ impl Replicas {
 
     /// Takes this process out, so that the others share all lanes at once.
     pub(super) async fn leave(&self) -> Result<(), DbError> {
-        self.db
-            .execute(
-                "DELETE FROM replicas WHERE id = $1",
-                args![self.id.as_str()],
-            )
-            .await
-            .map(drop)
+        self.rows.leave(&self.id).await
     }
 }
 

@@ -1,7 +1,10 @@
 //! Rows that their owner counts up, judged by this process's own clock alone.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use storelink_planted_faults::planted;
+use storelink_runtime::Instant;
 
 /// Remembers since when rows have stood as they stand.
 pub(super) struct Stillness<S> {
@@ -22,10 +25,10 @@ impl<S: PartialEq> Stillness<S> {
     /// seen for the first time counts from now.
     pub(super) fn is_over(&mut self, key: &str, state: S, now: Instant) -> bool {
         match self.seen.get(key) {
-            Some((seen, since)) if *seen == state => now.duration_since(*since) > self.length,
+            Some((seen, since)) if *seen == state => now.saturating_duration_since(*since) > self.length,
             _ => {
                 self.seen.insert(key.to_owned(), (state, now));
-                false
+                planted!(TakeWithoutWaiting)
             }
         }
     }

@@ -6,6 +6,7 @@ use storelink_model::{ConnectionId, Sku, Timestamp};
 use storelink_persistence::{Database, DbError, args};
 use time::Duration;
 
+use super::port::ApprovalRow;
 use super::questions::Questions;
 use crate::runner::ToApprove;
 
@@ -43,24 +44,39 @@ impl Questions {
 }
 
 /// The approvals of a lane, oldest first.
-pub(super) async fn approvals<W: DeserializeOwned>(
+pub(super) async fn rows(
     db: &Database,
     connection: &ConnectionId,
-) -> Result<Vec<Approval<W>>, DbError> {
+) -> Result<Vec<ApprovalRow>, DbError> {
     let rows = db
         .fetch_all(
             "SELECT approved, changes FROM approvals WHERE connection = $1 ORDER BY approved",
             args![connection.as_str()],
         )
         .await?;
-    let mut approvals = Vec::with_capacity(rows.len());
-    for row in rows {
-        let at = Timestamp::from_micros(row.int("approved")?);
-        match serde_json::from_str(&row.text("changes")?) {
-            Ok(changes) => approvals.push((changes, at)),
+    rows.iter()
+        .map(|row| {
+            Ok(ApprovalRow {
+                changes: row.text("changes")?,
+                at: Timestamp::from_micros(row.int("approved")?),
+            })
+        })
+        .collect()
+}
+
+pub(super) fn understand<W: DeserializeOwned>(
+    connection: &ConnectionId,
+    rows: &[ApprovalRow],
+) -> Vec<Approval<W>> {
+    let understood = rows.iter().filter_map(|row| {
+        match serde_json::from_str(&row.changes) {
+            Ok(changes) => Some((changes, row.at)),
             // Losing it costs that somebody is asked again.
-            Err(error) => tracing::error!(%connection, %error, "an approval cannot be read"),
+            Err(error) => {
+                tracing::error!(%connection, %error, "an approval cannot be read");
+                None
+            }
         }
-    }
-    Ok(approvals)
+    });
+    understood.collect()
 }

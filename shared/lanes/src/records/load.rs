@@ -6,9 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storelink_model::{ConnectionId, Sku, Timestamp};
 use storelink_persistence::{Database, DbError, Row, args};
+use storelink_planted_faults::planted;
 
-use super::approvals::{Approval, approvals};
+use super::approvals::{self, Approval};
 use super::memory::{LaneMemory, unpack_items};
+use super::port::{AttemptRow, LaneRows};
 use crate::lane::DoubtKind;
 
 /// What SQL says of a lane.
@@ -30,29 +32,72 @@ pub(crate) struct Interrupted {
     pub(crate) items: usize,
 }
 
-/// Reads a lane's memory: the last snapshot, and every attempt after it.
-pub(crate) async fn load<W: Clone + Serialize + DeserializeOwned>(
-    db: &Database,
+/// Makes a lane's memory of its rows: the last snapshot, and every attempt after it.
+pub(crate) fn understand<W: Clone + Serialize + DeserializeOwned>(
     connection: &ConnectionId,
-) -> Result<Loaded<W>, DbError> {
+    rows: LaneRows,
+) -> Loaded<W> {
+    let mut memory = match &rows.snapshot {
+        Some((_, _, body)) => LaneMemory::from_snapshot(body).unwrap_or_else(|error| {
+            // Losing it costs repeated values, never a missed one.
+            tracing::error!(%connection, %error, "the snapshot of a lane cannot be read");
+            LaneMemory::default()
+        }),
+        None => LaneMemory::default(),
+    };
+    let mut interrupted = Vec::new();
+    for row in &rows.attempts {
+        interrupted.extend(replay(connection, &mut memory, row));
+    }
+    Loaded {
+        memory,
+        interrupted,
+        doubts: rows.doubts,
+        parked: rows.parked,
+        approvals: approvals::understand(connection, &rows.approvals),
+    }
+}
+
+fn replay<W: Clone + Serialize + DeserializeOwned>(
+    connection: &ConnectionId,
+    memory: &mut LaneMemory<W>,
+    row: &AttemptRow,
+) -> Option<Interrupted> {
+    let items = match unpack_items(&row.items) {
+        Ok(items) => items,
+        Err(error) => {
+            tracing::error!(%connection, %error, "an attempt cannot be read");
+            return None;
+        }
+    };
+    let answer = row.answer.as_ref();
+    let answer = answer.map(|(letters, at)| (letters.as_str(), *at));
+    if answer.is_none() && planted!(ForgetUnfinishedAttempts) {
+        return None;
+    }
+    let interrupted = answer.is_none().then_some(Interrupted {
+        epoch: row.epoch,
+        number: row.number,
+        items: items.len(),
+    });
+    memory.replay(items, answer);
+    interrupted
+}
+
+/// Reads the rows of a lane.
+pub(super) async fn rows(db: &Database, connection: &ConnectionId) -> Result<LaneRows, DbError> {
     let snapshot = db
         .fetch_optional(
             "SELECT epoch, number, body FROM snapshots WHERE connection = $1",
             args![connection.as_str()],
         )
         .await?;
-    let (mut memory, epoch, number) = match snapshot {
-        Some(row) => {
-            let body = row.text("body")?;
-            let memory = LaneMemory::from_snapshot(&body).unwrap_or_else(|error| {
-                // Losing it costs repeated values, never a missed one.
-                tracing::error!(%connection, %error, "the snapshot of a lane cannot be read");
-                LaneMemory::default()
-            });
-            (memory, row.int("epoch")?, row.int("number")?)
-        }
-        None => (LaneMemory::default(), -1, -1),
-    };
+    let snapshot = snapshot
+        .map(|row| Ok::<_, DbError>((row.int("epoch")?, row.int("number")?, row.text("body")?)))
+        .transpose()?;
+    let (epoch, number) = snapshot
+        .as_ref()
+        .map_or((-1, -1), |(epoch, number, _)| (*epoch, *number));
     let attempts = db
         .fetch_all(
             "SELECT epoch, number, items, completed, outcomes FROM attempts \
@@ -60,47 +105,23 @@ pub(crate) async fn load<W: Clone + Serialize + DeserializeOwned>(
             args![connection.as_str(), epoch, number],
         )
         .await?;
-    let mut interrupted = Vec::new();
-    for row in &attempts {
-        interrupted.extend(replay(connection, &mut memory, row)?);
-    }
-    Ok(Loaded {
-        memory,
-        interrupted,
+    Ok(LaneRows {
+        snapshot,
+        attempts: attempts.iter().map(attempt).collect::<Result<_, _>>()?,
         doubts: doubts(db, connection).await?,
         parked: parked(db, connection).await?,
-        approvals: approvals(db, connection).await?,
+        approvals: approvals::rows(db, connection).await?,
     })
 }
 
-fn replay<W: Clone + Serialize + DeserializeOwned>(
-    connection: &ConnectionId,
-    memory: &mut LaneMemory<W>,
-    row: &Row,
-) -> Result<Option<Interrupted>, DbError> {
-    let items = match unpack_items(&row.text("items")?) {
-        Ok(items) => items,
-        Err(error) => {
-            tracing::error!(%connection, %error, "an attempt cannot be read");
-            return Ok(None);
-        }
-    };
-    let outcomes = row.opt_text("outcomes")?;
+fn attempt(row: &Row) -> Result<AttemptRow, DbError> {
     let completed = row.opt_int("completed")?.map(Timestamp::from_micros);
-    let answer = outcomes.as_deref().zip(completed);
-    let interrupted = match answer {
-        Some(_) => None,
-        None => {
-            let (epoch, number) = (row.int("epoch")?, row.int("number")?);
-            Some(Interrupted {
-                epoch,
-                number,
-                items: items.len(),
-            })
-        }
-    };
-    memory.replay(items, answer);
-    Ok(interrupted)
+    Ok(AttemptRow {
+        epoch: row.int("epoch")?,
+        number: row.int("number")?,
+        items: row.text("items")?,
+        answer: row.opt_text("outcomes")?.zip(completed),
+    })
 }
 
 async fn doubts(

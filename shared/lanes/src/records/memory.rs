@@ -1,6 +1,6 @@
 //! What a lane remembers over a restart: the last snapshot, and the attempts after it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,10 +60,10 @@ pub(crate) fn unpack_items<W: DeserializeOwned>(
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LaneMemory<W> {
     /// The last confirmed value by article.
-    pub(crate) confirmed: HashMap<Sku, Confirmed<W>>,
+    pub(crate) confirmed: BTreeMap<Sku, Confirmed<W>>,
     /// Articles of attempts whose answer was never noted: the store may have applied them, or may
     /// still do so.
-    pub(crate) unfinished: HashSet<Sku>,
+    pub(crate) unfinished: BTreeSet<Sku>,
 }
 
 /// A value that the store confirmed.
@@ -84,8 +84,8 @@ impl<W> Confirmed<W> {
 impl<W> Default for LaneMemory<W> {
     fn default() -> Self {
         Self {
-            confirmed: HashMap::new(),
-            unfinished: HashSet::new(),
+            confirmed: BTreeMap::new(),
+            unfinished: BTreeSet::new(),
         }
     }
 }
@@ -107,7 +107,7 @@ impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
         });
         Ok(Self {
             confirmed: confirmed.collect(),
-            unfinished: HashSet::new(),
+            unfinished: BTreeSet::new(),
         })
     }
 

@@ -4,19 +4,11 @@
 //! The number is drawn inside the transaction and its row held until the commit, so numbers become
 //! visible in their order: who has seen one has seen all below it.
 
-use storelink_model::{ConnectionId, Sku, Timestamp};
+use storelink_model::{Sku, Timestamp};
 use storelink_persistence::{Arg, Database, DbError, args};
 
+use super::port::OutsideDoubt;
 use crate::lane::DoubtKind;
-
-/// A doubt as somebody else committed it.
-pub(crate) struct Doubt {
-    pub(crate) connection: ConnectionId,
-    pub(crate) sku: Sku,
-    pub(crate) kind: DoubtKind,
-    pub(crate) due: Timestamp,
-    pub(crate) number: i64,
-}
 
 /// Commits doubts of one kind, all due at the same time. Those of connections without a lane are
 /// left out: a lane that was never taken has everything still to write, and one whose connection was
@@ -66,7 +58,7 @@ pub(crate) async fn last_number(db: &Database) -> Result<i64, DbError> {
 }
 
 /// What was committed behind a number, in the order of the numbers.
-pub(crate) async fn since(db: &Database, number: i64) -> Result<Vec<Doubt>, DbError> {
+pub(crate) async fn since(db: &Database, number: i64) -> Result<Vec<OutsideDoubt>, DbError> {
     let rows = db
         .fetch_all(
             "SELECT connection, sku, kind, due, number FROM doubts \
@@ -85,7 +77,7 @@ pub(crate) async fn since(db: &Database, number: i64) -> Result<Vec<Doubt>, DbEr
             connection
                 .zip(sku)
                 .zip(kind)
-                .map(|((connection, sku), kind)| Doubt {
+                .map(|((connection, sku), kind)| OutsideDoubt {
                     connection,
                     sku,
                     kind,

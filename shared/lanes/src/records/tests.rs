@@ -8,8 +8,8 @@ use storelink_test_support::database::TestDatabase;
 
 use super::group::Group;
 use super::memory::letter;
-use super::retention::drop_old_attempts;
-use super::{Attempt, LaneName, Note, forget, outside};
+use super::retention::{drop_old_attempts, forget};
+use super::{Attempt, LaneName, Note, outside};
 use crate::MIGRATOR;
 use crate::lane::DoubtKind;
 

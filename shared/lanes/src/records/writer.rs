@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storelink_persistence::{Database, DbError};
+use storelink_model::ConnectionId;
+use storelink_persistence::DbError;
+use storelink_planted_faults::planted;
+use storelink_runtime::sleep;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::group::Group;
-use super::{Attempt, LaneName, Note};
+use super::{Attempt, LaneName, LaneRecords, LaneRows, Note};
 
 /// Commands that wait; more make the lanes wait.
 const WAITING: usize = 1_024;
@@ -41,31 +43,50 @@ enum Command {
 #[derive(Clone)]
 pub(crate) struct Records {
     commands: mpsc::Sender<Command>,
+    rows: Arc<dyn LaneRecords>,
     parked: Arc<Notify>,
 }
 
 impl Records {
-    /// Starts the writer. It ends when all handles are dropped and everything is written, or
-    /// `abandon` is cancelled.
+    /// Starts the writer, and gives what tells that it ended: when all handles are dropped and
+    /// everything is written, or `abandon` is cancelled.
     pub(crate) fn start(
-        db: Database,
+        rows: Arc<dyn LaneRecords>,
         abandon: CancellationToken,
-    ) -> (Self, tokio::task::JoinHandle<()>) {
+    ) -> (Self, oneshot::Receiver<()>) {
         let (commands, waiting) = mpsc::channel(WAITING);
         let parked = Arc::new(Notify::new());
         let writer = Writer {
-            db,
+            rows: rows.clone(),
             waiting,
             kept: Vec::new(),
             parked: parked.clone(),
         };
-        let task = tokio::spawn(async move {
+        let (ended, end) = oneshot::channel();
+        storelink_runtime::spawn(async move {
             tokio::select! {
+                biased;
                 () = abandon.cancelled() => {}
                 () = writer.run() => {}
             }
+            ended.send(()).ok();
         });
-        (Self { commands, parked }, task)
+        let records = Self {
+            commands,
+            rows,
+            parked,
+        };
+        (records, end)
+    }
+
+    /// Reads what is kept of a lane.
+    pub(crate) async fn read(&self, connection: &ConnectionId) -> Result<LaneRows, DbError> {
+        self.rows.read(connection).await
+    }
+
+    /// Removes what waits for a connection that was deleted.
+    pub(crate) async fn forget(&self, connection: &ConnectionId) {
+        self.rows.forget(connection).await;
     }
 
     /// Notes an attempt before it is made. It is committed when this returns.
@@ -73,6 +94,9 @@ impl Records {
         let (answer, answered) = oneshot::channel();
         let sent = self.commands.send(Command::Begin(attempt, answer)).await;
         sent.map_err(|_| BeginError::Ending)?;
+        if planted!(SendBeforeAttempt) {
+            return Ok(());
+        }
         answered.await.map_err(|_| BeginError::Ending)?
     }
 
@@ -97,7 +121,7 @@ impl Records {
 }
 
 struct Writer {
-    db: Database,
+    rows: Arc<dyn LaneRecords>,
     waiting: mpsc::Receiver<Command>,
     /// What the database has not taken yet.
     kept: Vec<(Arc<LaneName>, Note)>,
@@ -132,10 +156,10 @@ impl Writer {
             return self.waiting.recv_many(commands, TOGETHER).await > 0;
         }
         if self.kept.len() >= KEPT {
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
             return true;
         }
-        tokio::time::sleep(PAUSE).await;
+        sleep(PAUSE).await;
         while commands.len() < TOGETHER {
             match self.waiting.try_recv() {
                 Ok(command) => commands.push(command),
@@ -150,8 +174,8 @@ impl Writer {
         if begins.is_empty() && self.kept.is_empty() {
             return;
         }
-        let group = Group::new(begins.iter().map(|(attempt, _)| attempt), &self.kept);
-        match group.commit(&self.db).await {
+        let attempts: Vec<&Attempt> = begins.iter().map(|(attempt, _)| attempt).collect();
+        match self.rows.commit(&attempts, &self.kept).await {
             Ok(accepted) => {
                 for (attempt, answer) in begins {
                     let known = accepted
@@ -186,7 +210,7 @@ impl Writer {
             .any(|(_, note)| matches!(note, Note::Park { .. }));
         for (lane, note) in self.kept.drain(..) {
             if let Note::Snapshot { .. } = note {
-                super::retention::drop_old_attempts(&self.db, &lane.connection).await;
+                self.rows.drop_old_attempts(&lane.connection).await;
             }
         }
         if parked {
@@ -199,7 +223,7 @@ impl Writer {
         tracing::error!(%error, kept = self.kept.len(), "records are refused by the database");
         for kept in std::mem::take(&mut self.kept) {
             let one = std::slice::from_ref(&kept);
-            match Group::new(std::iter::empty(), one).commit(&self.db).await {
+            match self.rows.commit(&[], one).await {
                 Ok(_) => {}
                 Err(error) if error.is_transient() => self.kept.push(kept),
                 Err(error) => {

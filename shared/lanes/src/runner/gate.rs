@@ -77,7 +77,7 @@ impl RequestGate for LaneGate {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Instant;
+    use storelink_runtime::Instant;
 
     use super::*;
 

@@ -1,17 +1,17 @@
 //! Follows the listings of all connections into their lanes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use storelink_bus::streams::names;
-use storelink_bus::{Bus, LastValueEvent, LastValueReader};
+use storelink_bus::LastValueEvent;
 use storelink_events::internal::ListingShard;
 use storelink_model::ConnectionId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Lanes;
+use crate::feed::ValueFeed;
 use crate::kind::LaneKind;
 
 /// Where a shard stands: how often the stream was made anew before, and its sequence in it.
@@ -32,7 +32,7 @@ pub(crate) struct PlacedShard {
     pub(super) shard: ListingShard,
 }
 
-type KeptShards = HashMap<u16, (ShardPlace, Bytes)>;
+type KeptShards = BTreeMap<u16, (ShardPlace, Bytes)>;
 
 /// Shards of connections whose record has not arrived yet.
 #[derive(Default)]
@@ -72,18 +72,17 @@ impl EarlyShards {
 /// Reads the listings with one consumer until cancelled. `caught_up` becomes true when everything
 /// that was there at the start is in the lanes.
 pub(crate) async fn follow_listings<K: LaneKind>(
-    bus: Bus,
+    mut feed: Box<dyn ValueFeed>,
     lanes: Lanes<K>,
     caught_up: watch::Sender<bool>,
     shutdown: CancellationToken,
 ) {
-    let mut reader = LastValueReader::new(&bus, names::LISTINGS, &[]);
     let mut stream = 0;
     loop {
         let event = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
-            event = reader.next() => event,
+            event = feed.next() => event,
         };
         match event {
             LastValueEvent::Value(message) => {

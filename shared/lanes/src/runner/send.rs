@@ -1,10 +1,11 @@
 //! One request: current values, the attempt noted, sent once, the answer noted.
 
 use std::sync::{Arc, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use storelink_adapter_api::{AdapterError, ErrorClass, ItemOutcome};
 use storelink_model::{Sku, Timestamp};
+use storelink_runtime::{Instant, random, timeout};
 use tracing::Instrument;
 
 use super::handle::LaneHandle;
@@ -19,7 +20,7 @@ use crate::records::{Attempt, BeginError, LaneName, Note};
 
 /// A snapshot is taken after so many attempts, or after one for every so many articles: the work
 /// for snapshots then stays a small part of the work for requests.
-const ATTEMPTS_BETWEEN_SNAPSHOTS: i64 = 200;
+pub(crate) const ATTEMPTS_BETWEEN_SNAPSHOTS: i64 = 200;
 const ARTICLES_PER_ATTEMPT: usize = 50;
 
 /// Longer than every time limit of an adapter's requests: only a mistake in it takes so long.
@@ -52,7 +53,7 @@ pub(super) async fn send<K: LaneKind>(
     let adapter = handle.state().linked.adapter.clone();
     let sent = Instant::now();
     let write = K::write(adapter.as_ref(), &open.access, items).instrument(span);
-    let answer = tokio::time::timeout(LONGEST_WRITE, write)
+    let answer = timeout(LONGEST_WRITE, write)
         .await
         .unwrap_or_else(|_| Err(stuck()));
     let took = sent.elapsed();
@@ -70,7 +71,7 @@ pub(super) async fn send<K: LaneKind>(
             failed(handle, name, shared, batch, &error, number, now)
         }
     };
-    notes.extend(snapshot(handle, number, now));
+    notes.extend(snapshot(handle, shared, number, now));
     shared.records.note(name, notes).await;
 }
 
@@ -173,7 +174,7 @@ fn answered<K: LaneKind>(
         if clear {
             state.pause.succeeded();
         } else {
-            state.pause.unclear(now, rand::random());
+            state.pause.unclear(now, random());
         }
         let told = state.lane.superseded();
         let superseded = told - std::mem::replace(&mut state.superseded_told, told);
@@ -232,9 +233,7 @@ fn failed<K: LaneKind>(
         } else {
             let credentials = state.linked.record.credentials_revision;
             let effects = state.lane.fail(batch, error, now, shared.recheck_after);
-            state
-                .pause
-                .failed(error, count, credentials, now, rand::random());
+            state.pause.failed(error, count, credentials, now, random());
             effects
         }
     };
@@ -251,10 +250,15 @@ fn failed<K: LaneKind>(
 }
 
 /// A snapshot when one is due.
-fn snapshot<K: LaneKind>(handle: &LaneHandle<K>, number: i64, now: Timestamp) -> Option<Note> {
+fn snapshot<K: LaneKind>(
+    handle: &LaneHandle<K>,
+    shared: &Shared,
+    number: i64,
+    now: Timestamp,
+) -> Option<Note> {
     let state = handle.state();
     let by_size = i64::try_from(state.lane.len() / ARTICLES_PER_ATTEMPT).unwrap_or(i64::MAX);
-    if number - state.covered < by_size.max(ATTEMPTS_BETWEEN_SNAPSHOTS) {
+    if number - state.covered < by_size.max(shared.attempts_between_snapshots) {
         return None;
     }
     Some(taken(handle, state, number, now))

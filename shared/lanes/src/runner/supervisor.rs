@@ -1,29 +1,29 @@
 //! Makes the lanes that run equal to the connections that are there and owned.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use storelink_adapter_api::ValueKind;
 use storelink_model::ConnectionId;
-use storelink_persistence::Database;
-use storelink_service::{Connections, LinkedConnection};
+use storelink_runtime::{Instant, sleep_until};
+use storelink_service::LinkedConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::handle::LaneHandle;
+use super::links::Links;
 use super::listings::{EarlyShards, PlacedShard};
 use super::task::Shared;
 use super::tasks::Tasks;
 use crate::kind::LaneKind;
 use crate::levels::Levels;
 use crate::ownership::Ownership;
-use crate::records::forget;
 
 /// The lanes of all connections, owned by this process or not. Cheap to clone.
 pub(crate) struct Lanes<K: LaneKind>(Arc<Inner<K>>);
 
 struct Inner<K: LaneKind> {
-    handles: RwLock<HashMap<ConnectionId, Arc<LaneHandle<K>>>>,
+    handles: RwLock<BTreeMap<ConnectionId, Arc<LaneHandle<K>>>>,
     early: EarlyShards,
     levels: Levels<K>,
     shared: Arc<Shared>,
@@ -119,8 +119,8 @@ impl<K: LaneKind> Lanes<K> {
     }
 
     /// Brings the handles up to date with the connections. Gives those that are gone.
-    pub(crate) async fn follow(&self, connections: &Connections) -> Vec<ConnectionId> {
-        let mut there = HashSet::new();
+    pub(crate) async fn follow(&self, connections: &dyn Links) -> Vec<ConnectionId> {
+        let mut there = BTreeSet::new();
         for linked in connections.all() {
             if !is_written::<K>(&linked) {
                 continue;
@@ -175,26 +175,27 @@ fn is_written<K: LaneKind>(linked: &LinkedConnection) -> bool {
 /// is left to give back when all records are written is for the caller.
 pub(crate) async fn supervise<K: LaneKind>(
     lanes: Lanes<K>,
-    connections: Connections,
-    db: Database,
+    connections: &dyn Links,
     ownership: &mut Ownership,
     shutdown: CancellationToken,
 ) {
     let mut changes = connections.subscribe();
-    let mut ticks = tokio::time::interval(ownership.renewal_interval());
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut due = Instant::now();
     let mut tasks = Tasks::default();
     loop {
         let renewal_is_due = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            _ = ticks.tick() => true,
+            () = sleep_until(due) => true,
             changed = changes.changed() => if changed.is_ok() { false } else { break },
         };
-        for gone in lanes.follow(&connections).await {
-            forget(&db, &gone).await;
+        if renewal_is_due {
+            due = Instant::now() + ownership.renewal_interval();
         }
-        let tended = tasks.tend(&lanes, &db, ownership, renewal_is_due).await;
+        for gone in lanes.follow(connections).await {
+            lanes.shared().records.forget(&gone).await;
+        }
+        let tended = tasks.tend(&lanes, ownership, renewal_is_due).await;
         if let Err(error) = tended {
             tracing::warn!(%error, "lanes could not be renewed or taken");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use storelink_adapter_api::Denied;
 use storelink_model::{ConnectionId, Timestamp};
-use storelink_persistence::Database;
+use storelink_runtime::sleep;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use super::step::Step;
 use crate::kind::LaneKind;
 use crate::metrics::LaneMetrics;
 use crate::ownership::Lease;
-use crate::records::{LaneName, Loaded, Note, Records, load};
+use crate::records::{LaneName, Loaded, Note, Records, understand};
 
 /// Pause of a lane whose process could not renew its ownership in time.
 const UNTIL_RENEWED: Duration = Duration::from_millis(200);
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: LaneMetrics,
     pub(crate) lease: Lease,
     pub(crate) recheck_after: time::Duration,
+    /// A snapshot is taken after so many attempts at the earliest.
+    pub(crate) attempts_between_snapshots: i64,
     /// Requests in flight over all lanes.
     pub(crate) in_flight: Semaphore,
     /// Lanes that read their memory at once: a thousand at once would wait for each other's
@@ -48,13 +50,12 @@ impl Shared {
 pub(super) async fn run<K: LaneKind>(
     handle: Arc<LaneHandle<K>>,
     epoch: i64,
-    db: Database,
     shared: Arc<Shared>,
     stop: CancellationToken,
 ) {
     let _alone = handle.run.lock().await;
     let name = handle.prepare(epoch);
-    if let Some(loaded) = load_memory(&handle, &db, &shared, &stop).await {
+    if let Some(loaded) = load_memory(&handle, &shared, &stop).await {
         let notes = handle.start(&name, loaded, shared.recheck_after);
         shared.records.note(&name, notes).await;
         shared.state_changed(&handle.connection);
@@ -87,14 +88,13 @@ async fn work<K: LaneKind>(
 
 async fn load_memory<K: LaneKind>(
     handle: &LaneHandle<K>,
-    db: &Database,
     shared: &Shared,
     stop: &CancellationToken,
 ) -> Option<Loaded<K::Wanted>> {
     while !stop.is_cancelled() {
         let _turn = shared.loading.acquire().await.ok()?;
-        match load(db, &handle.connection).await {
-            Ok(loaded) => return Some(loaded),
+        match shared.records.read(&handle.connection).await {
+            Ok(rows) => return Some(understand(&handle.connection, rows)),
             Err(error) => {
                 tracing::warn!(connection = %handle.connection, %error, "a lane cannot start yet");
                 pause(stop).await;
@@ -113,12 +113,13 @@ async fn rest<K: LaneKind>(
         match until {
             Some(until) => {
                 let wait = until.since(Timestamp::now());
-                tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
+                sleep(Duration::try_from(wait).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
         }
     };
     tokio::select! {
+        biased;
         () = stop.cancelled() => {}
         () = handle.wake.notified() => {}
         () = timer => {}
@@ -139,6 +140,7 @@ async fn write<K: LaneKind>(
         place.map_err(|_| Denied::Stopped)
     };
     let place = tokio::select! {
+        biased;
         () = stop.cancelled() => Err(Denied::Stopped),
         place = places => place,
     };
@@ -154,7 +156,8 @@ async fn write<K: LaneKind>(
 
 async fn pause(stop: &CancellationToken) {
     tokio::select! {
+        biased;
         () = stop.cancelled() => {}
-        () = tokio::time::sleep(UNTIL_RENEWED) => {}
+        () = sleep(UNTIL_RENEWED) => {}
     }
 }

@@ -1,11 +1,11 @@
 //! The lanes that run here: begun, handed over, lost and ended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use storelink_model::ConnectionId;
-use storelink_persistence::{Database, DbError};
-use tokio::task::JoinSet;
+use storelink_persistence::DbError;
+use storelink_runtime::{TaskId, TaskSet, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::supervisor::Lanes;
@@ -21,14 +21,14 @@ struct Running {
     epoch: i64,
     /// Cancelled when it is to end: it gives its row back itself, after what it noted.
     stop: CancellationToken,
-    task: tokio::task::Id,
+    task: TaskId,
 }
 
 /// The lanes that run here and their tasks.
 #[derive(Default)]
 pub(super) struct Tasks {
-    running: HashMap<ConnectionId, Running>,
-    set: JoinSet<()>,
+    running: BTreeMap<ConnectionId, Running>,
+    set: TaskSet,
     /// As the last look at the other processes showed it; nothing is taken before the first one.
     place: Option<Place>,
 }
@@ -39,7 +39,6 @@ impl Tasks {
     pub(super) async fn tend<K: LaneKind>(
         &mut self,
         lanes: &Lanes<K>,
-        db: &Database,
         ownership: &mut Ownership,
         renewal_is_due: bool,
     ) -> Result<(), DbError> {
@@ -51,7 +50,7 @@ impl Tasks {
         let Some(place) = self.place else {
             return Ok(());
         };
-        let all: HashSet<ConnectionId> = lanes
+        let all: BTreeSet<ConnectionId> = lanes
             .all()
             .into_iter()
             .map(|handle| handle.connection.clone())
@@ -71,8 +70,8 @@ impl Tasks {
             };
             let stop = CancellationToken::new();
             let shared = lanes.shared().clone();
-            let lane = task::run(handle, epoch, db.clone(), shared, stop.clone());
-            let task = self.set.spawn(lane).id();
+            let lane = task::run(handle, epoch, shared, stop.clone());
+            let task = self.set.spawn(lane);
             self.running
                 .insert(connection, Running { epoch, stop, task });
         }
@@ -132,15 +131,11 @@ impl Tasks {
     /// A task that ended without being asked to panicked in its store's adapter: its row is given
     /// back at the next renewal, and its lane taken again, with a new epoch.
     fn collect_ended(&mut self) {
-        while let Some(ended) = self.set.try_join_next_with_id() {
-            let task = match ended {
-                Ok((task, ())) => task,
-                Err(error) => {
-                    tracing::error!(%error, "a lane ended unexpectedly");
-                    error.id()
-                }
-            };
-            self.running.retain(|_, lane| lane.task != task);
+        while let Some(ended) = self.set.try_join_next() {
+            if let Some(words) = ended.panicked {
+                tracing::error!(words, "a lane ended unexpectedly");
+            }
+            self.running.retain(|_, lane| lane.task != ended.task);
         }
     }
 
@@ -150,7 +145,7 @@ impl Tasks {
             lane.stop.cancel();
         }
         let all = async { while self.set.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, all).await.is_err() {
+        if timeout(DRAIN, all).await.is_err() {
             tracing::warn!(lanes = self.set.len(), "requests under way were given up");
             self.set.shutdown().await;
         }

@@ -1,0 +1,248 @@
+//! Everything that goes wrong, and how it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storelink_lanes::lane::PackedIds;
+
+use super::World;
+use super::plan::LEASE;
+use super::stream::Backup;
+use crate::kernel::ProcessId;
+
+/// Bad and other things that happen.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Kill,
+    Stop,
+    Freeze,
+    DatabaseOut,
+    ValuesLost,
+    ValuesSetBack,
+    ListingsLost,
+    ListingChanges,
+    SettingsChange,
+    StoreOut,
+    ArticleRefused,
+    PersonRetries,
+}
+
+/// Each as often as it stands here.
+const FAULTS: [Fault; 26] = [
+    Fault::Kill,
+    Fault::Kill,
+    Fault::Kill,
+    Fault::Kill,
+    Fault::Stop,
+    Fault::Freeze,
+    Fault::Freeze,
+    Fault::Freeze,
+    Fault::DatabaseOut,
+    Fault::DatabaseOut,
+    Fault::ValuesLost,
+    Fault::ValuesSetBack,
+    Fault::ListingsLost,
+    Fault::ListingChanges,
+    Fault::ListingChanges,
+    Fault::ListingChanges,
+    Fault::ListingChanges,
+    Fault::ListingChanges,
+    Fault::SettingsChange,
+    Fault::SettingsChange,
+    Fault::SettingsChange,
+    Fault::StoreOut,
+    Fault::ArticleRefused,
+    Fault::ArticleRefused,
+    Fault::PersonRetries,
+    Fault::PersonRetries,
+];
+
+impl World {
+    /// Everything that will go wrong.
+    pub(super) fn plan_faults(self: &Arc<Self>) {
+        for _ in 0..self.plan.faults {
+            let world = self.clone();
+            let (when, fault) = self.sim.chance(|random| {
+                let when = random.duration(Duration::from_secs(1), self.plan.chaos);
+                (when, random.one_of(&FAULTS).copied())
+            });
+            let Some(fault) = fault else { continue };
+            self.sim.after(when, move |_| world.happen(fault));
+        }
+        for _ in 0..self.plan.sales {
+            let world = self.clone();
+            let when = self
+                .sim
+                .chance(|random| random.duration(Duration::from_secs(5), self.plan.chaos));
+            self.sim.after(when, move |_| world.sell());
+        }
+    }
+
+    fn happen(self: &Arc<Self>, fault: Fault) {
+        if self.weather().calm {
+            return;
+        }
+        self.sim.tell(|| format!("fault: {fault:?}"));
+        match fault {
+            Fault::Kill => {
+                let again = self.draw(0, 10_000);
+                if let Some(process) = self.some_replica(false) {
+                    self.kill_replica(process, again);
+                }
+            }
+            Fault::Stop => {
+                let replica = self.some_replica(false).and_then(|process| {
+                    let replicas = self.replicas();
+                    replicas.iter().find(|one| one.process == process).cloned()
+                });
+                if let Some(replica) = replica {
+                    self.stop_replica(&replica);
+                }
+            }
+            Fault::Freeze => self.freeze_some(),
+            Fault::DatabaseOut => {
+                self.change_weather(|weather| weather.database_out = true);
+                self.later(self.draw(500, 8_000), |world| {
+                    world.change_weather(|weather| weather.database_out = false);
+                });
+            }
+            Fault::ValuesLost => self.values.lose(),
+            Fault::ValuesSetBack => {
+                let backup: Backup = self.values.backup();
+                self.later(self.draw(1_000, 30_000), move |world| {
+                    if !world.weather().calm {
+                        world.values.restore(&backup);
+                    }
+                });
+            }
+            Fault::ListingsLost => {
+                let all = self.listings.backup();
+                self.listings.lose();
+                self.later(self.draw(100, 5_000), move |world| {
+                    world.listings.fill(&all);
+                });
+            }
+            Fault::ListingChanges => self.change_listing(),
+            Fault::SettingsChange => self.change_settings(),
+            Fault::StoreOut => {
+                let (connections, takes) = (self.connections(), self.draw(1_000, 20_000));
+                let connection = self.sim.chance(|random| random.one_of(&connections).cloned());
+                let takes = time::Duration::try_from(takes).unwrap_or_default();
+                let until = self.sim.now().saturating_add(takes);
+                if let Some(connection) = connection {
+                    self.shop(&connection, |shop| shop.out_until = Some(until));
+                }
+            }
+            Fault::ArticleRefused => self.refuse_some(),
+            Fault::PersonRetries => self.retry_parked(),
+        }
+    }
+
+    fn freeze_some(self: &Arc<Self>) {
+        let Some(process) = self.some_replica(true) else {
+            return;
+        };
+        let most = LEASE + LEASE / 2;
+        let takes = self
+            .sim
+            .chance(|random| random.duration(Duration::from_millis(500), most));
+        self.sim
+            .tell(|| format!("{process:?} is frozen for {takes:?}"));
+        self.set_frozen(process, true);
+        self.later(takes, move |world| world.set_frozen(process, false));
+    }
+
+    fn set_frozen(&self, process: ProcessId, frozen: bool) {
+        for replica in self.replicas().iter_mut() {
+            if replica.process == process {
+                replica.frozen = frozen;
+                self.sim.freeze(process, frozen);
+                self.sim.tell(|| format!("{process:?} frozen: {frozen}"));
+            }
+        }
+    }
+
+    /// A store refuses an article for a while.
+    fn refuse_some(self: &Arc<Self>) {
+        let Some((connection, sku)) = self.some_article() else {
+            return;
+        };
+        let listed = {
+            let registry = self.registry();
+            let listed = registry.listed.get(&connection);
+            listed.and_then(|of| of.get(&sku)).cloned()
+        };
+        let Some(listed) = listed else { return };
+        let id = PackedIds::pack(&listed.ids).as_str().to_owned();
+        self.shop(&connection, |shop| shop.refuses.insert(id.clone()));
+        self.later(self.draw(2_000, 40_000), move |world| {
+            world.shop(&connection, |shop| shop.refuses.remove(&id));
+        });
+    }
+
+    /// A person presses the button of everything that is parked.
+    pub(super) fn retry_parked(self: &Arc<Self>) {
+        let parked: Vec<_> = self.tables().parked.keys().cloned().collect();
+        for (connection, sku) in parked {
+            self.retry_one(&connection, &sku);
+        }
+    }
+
+    fn retry_one(&self, connection: &str, sku: &storelink_model::Sku) {
+        let Ok(connection) = connection.parse() else {
+            return;
+        };
+        let now = self.sim.now();
+        let key = (
+            storelink_model::ConnectionId::as_str(&connection).to_owned(),
+            sku.clone(),
+            storelink_lanes::lane::DoubtKind::Retry,
+        );
+        self.tables().doubts.insert(key, now);
+        for publisher in self.publishers().values() {
+            publisher.retry_parked(&connection, sku, now);
+        }
+    }
+
+    /// Nothing fails from now on, and what was switched off is on again.
+    pub(super) fn calm_down(self: &Arc<Self>) {
+        self.sim.tell(|| "calm".to_owned());
+        self.change_weather(|weather| {
+            weather.calm = true;
+            weather.database_out = false;
+        });
+        let frozen: Vec<ProcessId> = self.replicas().iter().map(|one| one.process).collect();
+        for process in frozen {
+            self.set_frozen(process, false);
+        }
+        for connection in self.connections() {
+            self.shop(&connection, |shop| {
+                shop.refuses.clear();
+                shop.out_until = None;
+            });
+        }
+        self.switch_everything_on();
+    }
+
+    fn some_replica(&self, with_frozen: bool) -> Option<ProcessId> {
+        let replicas = self.replicas();
+        let able: Vec<ProcessId> = replicas
+            .iter()
+            .filter(|one| with_frozen || !one.frozen)
+            .filter(|one| !one.shutdown.is_cancelled())
+            .map(|one| one.process)
+            .collect();
+        drop(replicas);
+        self.sim.chance(|random| random.one_of(&able).copied())
+    }
+
+    fn draw(&self, least: u64, most: u64) -> Duration {
+        let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+        self.sim.chance(|random| random.duration(least, most))
+    }
+
+    fn later(self: &Arc<Self>, after: Duration, effect: impl FnOnce(&Arc<Self>) + Send + 'static) {
+        let world = self.clone();
+        self.sim.after(after, move |_| effect(&world));
+    }
+}

@@ -1,0 +1,413 @@
+//! The database of the publishers: what is committed, and a way to it that fails.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use storelink_lanes::kind::{Level, LevelKey, Stock};
+use storelink_lanes::lane::DoubtKind;
+use storelink_lanes::ordering::{Stamp, Verdict, compare};
+use storelink_lanes::ports::{
+    Attempt, AttemptRow, Committed, LaneName, LaneRecords, LaneRows, MirrorPlace, MirrorRow,
+    MirrorRows, Named, Note, OwnerRow, OwnerRows, SourceKey, SourceRows, Winner,
+};
+use storelink_model::{ConnectionId, Sku, Timestamp, VersionOrder, WarehouseCode};
+use storelink_persistence::DbError;
+
+use super::World;
+use crate::kernel::{Lost, ProcessId};
+
+/// A parked article: code, words, what was tried.
+pub(super) type Parked = (String, String, String);
+
+/// What is committed.
+#[derive(Default)]
+pub struct Tables {
+    pub(super) sources: BTreeMap<SourceKey, VersionOrder>,
+    pub(super) levels: BTreeMap<MirrorPlace, MirrorRow<Stock>>,
+    pub(super) owners: BTreeMap<String, OwnerRow>,
+    pub(super) attempts: BTreeMap<(String, i64, i64), AttemptRow>,
+    pub(super) snapshots: BTreeMap<String, (i64, i64, String)>,
+    pub(super) doubts: BTreeMap<(String, Sku, DoubtKind), Timestamp>,
+    pub(super) parked: BTreeMap<(String, Sku), Parked>,
+}
+
+impl Tables {
+    fn commit(
+        &mut self,
+        begun: &[(Arc<LaneName>, i64, String)],
+        notes: &[(Arc<LaneName>, Note)],
+    ) -> HashSet<(String, i64)> {
+        let mut taken = HashSet::new();
+        for (lane, number, items) in begun {
+            let connection = lane.connection.as_str().to_owned();
+            let owner = self.owners.get(&connection);
+            if owner.is_some_and(|owner| owner.epoch == lane.epoch) {
+                let row = AttemptRow {
+                    epoch: lane.epoch,
+                    number: *number,
+                    items: items.clone(),
+                    answer: None,
+                };
+                self.attempts
+                    .insert((connection.clone(), lane.epoch, *number), row);
+                taken.insert((connection, *number));
+            }
+        }
+        for (lane, note) in notes {
+            self.note(lane, note);
+        }
+        taken
+    }
+
+    fn note(&mut self, lane: &LaneName, note: &Note) {
+        let connection = lane.connection.as_str().to_owned();
+        match note {
+            Note::Finished {
+                epoch,
+                number,
+                completed,
+                outcomes,
+                ..
+            } => {
+                if let Some(row) = self.attempts.get_mut(&(connection, *epoch, *number)) {
+                    row.answer = Some((outcomes.clone(), *completed));
+                }
+            }
+            Note::Snapshot { number, body, .. } => {
+                let known = self.snapshots.get(&connection);
+                if known.is_none_or(|(epoch, _, _)| lane.epoch >= *epoch) {
+                    self.snapshots
+                        .insert(connection, (lane.epoch, *number, body.clone()));
+                }
+            }
+            Note::Park {
+                sku,
+                code,
+                reason,
+                input,
+                ..
+            } => {
+                let parked = (code.clone(), reason.clone(), input.clone());
+                self.parked.insert((connection, sku.clone()), parked);
+            }
+            Note::Unpark { sku } => drop(self.parked.remove(&(connection, sku.clone()))),
+            Note::OpenDoubt { sku, kind, due } => {
+                self.doubts.insert((connection, sku.clone(), *kind), *due);
+            }
+            Note::CloseDoubt { sku, kind } => {
+                self.doubts.remove(&(connection, sku.clone(), *kind));
+            }
+        }
+    }
+
+    fn attempts_after(&self, connection: &str, place: (i64, i64)) -> Vec<AttemptRow> {
+        let all = self.attempts.range((connection.to_owned(), i64::MIN, 0)..);
+        all.take_while(|((of, _, _), _)| of == connection)
+            .filter(|((_, epoch, number), _)| (*epoch, *number) > place)
+            .map(|(_, row)| row.clone())
+            .collect()
+    }
+
+    fn upsert(&mut self, winners: &[Winner<Stock>]) -> (Vec<Committed<Stock>>, usize) {
+        let mut changed = 0;
+        let committed = winners.iter().map(|winner| {
+            let place = place_of(&winner.key);
+            let known = self.levels.get(&place);
+            let newer = known.is_none_or(|row| {
+                let stamp = Stamp {
+                    version: row.level.version,
+                    sequence: row.sequence,
+                };
+                let same = row.level.value == winner.value;
+                compare(stamp, winner.stamp, same) == Ok(Verdict::Newer)
+            });
+            if !newer {
+                return Committed::Kept(known.cloned());
+            }
+            changed += 1;
+            let row = MirrorRow {
+                key: winner.key.clone(),
+                level: Level {
+                    value: winner.value,
+                    version: winner.stamp.version,
+                    time: winner.time,
+                },
+                sequence: winner.stamp.sequence,
+            };
+            self.levels.insert(place, row);
+            Committed::Own
+        });
+        (committed.collect(), changed)
+    }
+
+    fn page(
+        &self,
+        after: &MirrorPlace,
+        limit: usize,
+    ) -> (Vec<MirrorRow<Stock>>, Option<MirrorPlace>) {
+        let behind = (
+            std::ops::Bound::Excluded(after.clone()),
+            std::ops::Bound::Unbounded,
+        );
+        let page: Vec<_> = self.levels.range(behind).take(limit).collect();
+        let next = page.last().map(|(place, _)| (*place).clone());
+        (page.into_iter().map(|(_, row)| row.clone()).collect(), next)
+    }
+}
+
+fn place_of(key: &LevelKey<WarehouseCode>) -> MirrorPlace {
+    (
+        key.tenant.as_str().to_owned(),
+        key.source.as_str().to_owned(),
+        key.sku.as_str().to_owned(),
+    )
+}
+
+/// The database as one process reaches it.
+#[derive(Clone)]
+pub struct Database {
+    pub(super) world: Arc<World>,
+    pub(super) process: ProcessId,
+}
+
+impl Database {
+    /// One transaction: it is made as soon as the call arrives, and its answer may be lost.
+    async fn transact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tables) -> T + Send + 'static,
+    ) -> Result<T, DbError> {
+        let world = self.world.clone();
+        let (wire, refused) = self.world.weather().database(&self.world.sim);
+        let call = self.world.sim.call(wire, move |_| {
+            if refused {
+                return Err(DbError::Contention("somebody was in the way".to_owned()));
+            }
+            let mut tables = world.tables.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(work(&mut tables))
+        });
+        call.await
+            .unwrap_or_else(|Lost| Err(DbError::Timeout("no answer".to_owned())))
+    }
+}
+
+#[async_trait]
+impl LaneRecords for Database {
+    async fn commit(
+        &self,
+        begun: &[&Attempt],
+        notes: &[(Arc<LaneName>, Note)],
+    ) -> Result<HashSet<(String, i64)>, DbError> {
+        let begun = begun
+            .iter()
+            .map(|attempt| (attempt.lane.clone(), attempt.number, attempt.items.clone()));
+        let (begun, notes): (Vec<_>, _) = (begun.collect(), notes.to_vec());
+        self.transact(move |tables| tables.commit(&begun, &notes))
+            .await
+    }
+
+    async fn read(&self, connection: &ConnectionId) -> Result<LaneRows, DbError> {
+        let of = connection.as_str().to_owned();
+        let snapshot = self.transact(move |tables| tables.snapshots.get(&of).cloned());
+        let snapshot = snapshot.await?;
+        let place = snapshot
+            .as_ref()
+            .map_or((-1, -1), |(epoch, number, _)| (*epoch, *number));
+        let of = connection.as_str().to_owned();
+        let attempts = self.transact(move |tables| tables.attempts_after(&of, place));
+        let attempts = attempts.await?;
+        let of = connection.as_str().to_owned();
+        let doubts = self.transact(move |tables| {
+            let all = tables.doubts.iter();
+            all.filter(|((connection, _, _), _)| *connection == of)
+                .map(|((_, sku, kind), due)| (sku.clone(), *kind, *due))
+                .collect()
+        });
+        let doubts = doubts.await?;
+        let of = connection.as_str().to_owned();
+        let parked = self.transact(move |tables| {
+            let all = tables.parked.iter();
+            all.filter(|((connection, _), _)| *connection == of)
+                .map(|((_, sku), (_, _, input))| (sku.clone(), input.clone()))
+                .collect()
+        });
+        Ok(LaneRows {
+            snapshot,
+            attempts,
+            doubts,
+            parked: parked.await?,
+        })
+    }
+
+    /// Receipts are never old enough in a world that lasts minutes.
+    async fn drop_old_attempts(&self, _: &LaneName, _: i64) {}
+
+    async fn forget(&self, connection: &ConnectionId) {
+        let of = connection.as_str().to_owned();
+        let forgotten = self.transact(move |tables| {
+            tables
+                .parked
+                .retain(|(connection, _), _| *connection != of);
+            tables
+                .doubts
+                .retain(|(connection, _, _), _| *connection != of);
+            tables.snapshots.remove(&of);
+        });
+        forgotten.await.ok();
+    }
+
+    async fn doubt_orders(&self, named: &Named, due: Timestamp) -> Result<(), DbError> {
+        let named = named.clone();
+        self.transact(move |tables| {
+            for (connection, sku) in named {
+                tables
+                    .doubts
+                    .insert((connection, sku, DoubtKind::Order), due);
+            }
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl OwnerRows for Database {
+    fn is_alone(&self) -> bool {
+        self.world.plan.alone
+    }
+
+    async fn renew(&self, owner: &str) -> Result<BTreeMap<ConnectionId, i64>, DbError> {
+        let owner = owner.to_owned();
+        self.transact(move |tables| {
+            let own = tables.owners.values_mut().filter(|row| row.owner == owner);
+            let renewed = own.filter_map(|row| {
+                row.renewal += 1;
+                Some((row.connection.parse().ok()?, row.epoch))
+            });
+            renewed.collect()
+        })
+        .await
+    }
+
+    async fn of(&self, connections: &BTreeSet<ConnectionId>) -> Result<Vec<OwnerRow>, DbError> {
+        let connections = connections.clone();
+        self.transact(move |tables| {
+            let rows = connections.iter().map(|connection| {
+                let connection = connection.as_str().to_owned();
+                let row = tables.owners.entry(connection.clone());
+                row.or_insert(OwnerRow {
+                    connection,
+                    owner: String::new(),
+                    epoch: 0,
+                    renewal: 0,
+                })
+                .clone()
+            });
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn take(
+        &self,
+        owner: &str,
+        rows: &[OwnerRow],
+    ) -> Result<BTreeMap<ConnectionId, i64>, DbError> {
+        let (owner, rows) = (owner.to_owned(), rows.to_vec());
+        self.world.judge().owner_is(self.process, &owner);
+        self.transact(move |tables| {
+            let mut taken = BTreeMap::new();
+            for read in rows {
+                let Some(row) = tables.owners.get_mut(&read.connection) else {
+                    continue;
+                };
+                if (row.epoch, row.renewal) != (read.epoch, read.renewal) {
+                    continue;
+                }
+                row.owner.clone_from(&owner);
+                row.epoch += 1;
+                row.renewal = 0;
+                if let Ok(connection) = read.connection.parse() {
+                    taken.insert(connection, row.epoch);
+                }
+            }
+            taken
+        })
+        .await
+    }
+
+    async fn release(&self, owner: &str) -> Result<(), DbError> {
+        let owner = owner.to_owned();
+        self.transact(move |tables| {
+            for row in tables.owners.values_mut() {
+                if row.owner == owner {
+                    row.owner.clear();
+                }
+            }
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl MirrorRows<Stock> for Database {
+    async fn upsert(
+        &self,
+        winners: &[Winner<Stock>],
+    ) -> Result<(Vec<Committed<Stock>>, usize), DbError> {
+        let winners: Vec<Winner<Stock>> = winners.iter().map(copy_of).collect();
+        self.transact(move |tables| tables.upsert(&winners)).await
+    }
+
+    async fn get(
+        &self,
+        key: &LevelKey<WarehouseCode>,
+    ) -> Result<Option<MirrorRow<Stock>>, DbError> {
+        let place = place_of(key);
+        self.transact(move |tables| tables.levels.get(&place).cloned())
+            .await
+    }
+
+    async fn page(
+        &self,
+        after: &MirrorPlace,
+        limit: u32,
+    ) -> Result<(Vec<MirrorRow<Stock>>, Option<MirrorPlace>), DbError> {
+        let (after, limit) = (after.clone(), usize::try_from(limit).unwrap_or(usize::MAX));
+        self.transact(move |tables| tables.page(&after, limit))
+            .await
+    }
+}
+
+fn copy_of(winner: &Winner<Stock>) -> Winner<Stock> {
+    Winner {
+        key: winner.key.clone(),
+        stamp: winner.stamp,
+        value: winner.value,
+        time: winner.time,
+        trace: winner.trace.clone(),
+        event: winner.event,
+    }
+}
+
+#[async_trait]
+impl SourceRows for Database {
+    async fn fix(
+        &self,
+        suggested: &BTreeMap<SourceKey, VersionOrder>,
+    ) -> Result<BTreeMap<SourceKey, VersionOrder>, DbError> {
+        let suggested = suggested.clone();
+        self.transact(move |tables| {
+            for (key, order) in &suggested {
+                tables.sources.entry(key.clone()).or_insert(*order);
+            }
+            let known = suggested.into_keys();
+            known
+                .filter_map(|key| {
+                    let order = *tables.sources.get(&key)?;
+                    Some((key, order))
+                })
+                .collect()
+        })
+        .await
+    }
+}
