@@ -126,7 +126,9 @@ impl World {
             Fault::SettingsChange => self.change_settings(),
             Fault::StoreOut => {
                 let (connections, takes) = (self.connections(), self.draw(1_000, 20_000));
-                let connection = self.sim.chance(|random| random.one_of(&connections).cloned());
+                let connection = self
+                    .sim
+                    .chance(|random| random.one_of(&connections).cloned());
                 let takes = time::Duration::try_from(takes).unwrap_or_default();
                 let until = self.sim.now().saturating_add(takes);
                 if let Some(connection) = connection {

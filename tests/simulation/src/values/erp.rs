@@ -131,7 +131,9 @@ impl World {
             let payload = Bytes::from(event.to_string());
             let sequence = world.events.put(SUBJECT, payload);
             world.erp().believe(&change, sequence);
-            world.sim.tell(|| format!("erp says #{sequence} {change:?}"));
+            world
+                .sim
+                .tell(|| format!("erp says #{sequence} {change:?}"));
             world.sim.witness(sequence);
         });
     }

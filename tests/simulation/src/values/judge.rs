@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use storelink_events::connection::ConnectionRecord;
 use storelink_lanes::kind::Stock;
 use storelink_lanes::levels::{LevelListener, SkuId, TenantLevels};
-use storelink_events::connection::ConnectionRecord;
 use storelink_model::{ConnectionId, Quantity, Timestamp, WarehouseCode};
 
 use super::World;
@@ -177,7 +177,9 @@ impl Eye {
     }
 
     fn look(&self, id: SkuId) {
-        let Some(sku) = self.levels.sku(id) else { return };
+        let Some(sku) = self.levels.sku(id) else {
+            return;
+        };
         let warehouses = warehouses();
         let quantities = self.levels.with_cells(&warehouses, |cells| {
             let cells = warehouses.iter().zip(cells.cells(id));
@@ -268,7 +270,9 @@ impl World {
     fn open_attempts(&self, connection: &ConnectionId, epoch: i64) -> Vec<String> {
         let tables = self.tables();
         let of = connection.as_str().to_owned();
-        let attempts = tables.attempts.range((of.clone(), epoch, 0)..=(of, epoch, i64::MAX));
+        let attempts = tables
+            .attempts
+            .range((of.clone(), epoch, 0)..=(of, epoch, i64::MAX));
         let open = attempts.filter(|(_, row)| row.answer.is_none());
         open.map(|(_, row)| row.items.clone()).collect()
     }
@@ -309,7 +313,9 @@ impl World {
             };
             let value: i64 = row.level.value.to_string().parse().unwrap_or(-1);
             if !truth.values.contains(&value) {
-                wrong.push(format!("mirror: {warehouse} {sku} = {value}, truth {truth:?}"));
+                wrong.push(format!(
+                    "mirror: {warehouse} {sku} = {value}, truth {truth:?}"
+                ));
             }
             let subject = <Stock as storelink_lanes::kind::LaneKind>::subject(&row.key);
             let held = self.values.last(&subject);
@@ -317,7 +323,9 @@ impl World {
                 .and_then(|held| <Stock as storelink_lanes::kind::LaneKind>::decode(&held).ok());
             let held = held.map(|(_, level)| level.value);
             if held != Some(row.level.value) {
-                wrong.push(format!("stream: {warehouse} {sku} = {held:?}, mirror {value}"));
+                wrong.push(format!(
+                    "stream: {warehouse} {sku} = {held:?}, mirror {value}"
+                ));
             }
             for (process, publisher) in publishers.iter() {
                 let levels = publisher.levels(&row.key.tenant, &row.key.sku);
@@ -438,7 +446,9 @@ impl World {
                 let within = sent[place..].iter().take_while(|at| **at < first + MINUTE);
                 let within = within.count();
                 if within > budget {
-                    wrong.push(format!("{connection}: {within} requests in a minute of {budget}"));
+                    wrong.push(format!(
+                        "{connection}: {within} requests in a minute of {budget}"
+                    ));
                     break;
                 }
             }

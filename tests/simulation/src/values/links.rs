@@ -118,7 +118,9 @@ impl ProcessLinks {
         let gate = gate
             .or_insert_with(|| simulation::gate(&record, 2, Arc::new(bucket)))
             .clone();
-        self.world.judge().learnt(self.process, &record, &self.world.sim);
+        self.world
+            .judge()
+            .learnt(self.process, &record, &self.world.sim);
         let platform = Arc::new(self.platform.clone());
         let outside = outside();
         let (vault, http) = (outside.vault.clone(), outside.http.clone());

@@ -156,7 +156,9 @@ impl World {
     }
 
     fn skus(&self) -> Vec<String> {
-        (0..self.plan.skus).map(|sku| format!("A{sku:03}")).collect()
+        (0..self.plan.skus)
+            .map(|sku| format!("A{sku:03}"))
+            .collect()
     }
 
     fn connections(&self) -> Vec<ConnectionId> {

@@ -182,7 +182,11 @@ impl Platform {
     ) -> Option<Answer> {
         let world = &self.world;
         let weather = world.weather();
-        let misbehaviour = if weather.calm { 0 } else { world.plan.misbehaviour };
+        let misbehaviour = if weather.calm {
+            0
+        } else {
+            world.plan.misbehaviour
+        };
         let behaviour = world
             .sim
             .chance(|random| Behaviour::draw(random, misbehaviour));
@@ -295,10 +299,9 @@ impl Shop {
                 }
                 Answer::Outcomes(outcomes)
             }
-            Behaviour::Good
-            | Behaviour::TooLarge
-            | Behaviour::Unreachable
-            | Behaviour::Silent => Answer::Outcomes(self.take(items)),
+            Behaviour::Good | Behaviour::TooLarge | Behaviour::Unreachable | Behaviour::Silent => {
+                Answer::Outcomes(self.take(items))
+            }
         }
     }
 

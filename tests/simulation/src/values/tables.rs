@@ -245,9 +245,7 @@ impl LaneRecords for Database {
     async fn forget(&self, connection: &ConnectionId) {
         let of = connection.as_str().to_owned();
         let forgotten = self.transact(move |tables| {
-            tables
-                .parked
-                .retain(|(connection, _), _| *connection != of);
+            tables.parked.retain(|(connection, _), _| *connection != of);
             tables
                 .doubts
                 .retain(|(connection, _, _), _| *connection != of);
