@@ -73,6 +73,16 @@ fn sent(world: &World, connection: &ConnectionId, value: &str) -> usize {
     })
 }
 
+/// Waits until so many articles wait in the process that runs the lane.
+async fn waits(world: &World, connection: &ConnectionId, number: u64) -> anyhow::Result<()> {
+    eventually("the changes wait", PATIENCE, async || {
+        let status = world.status::<Stock>(connection).await?;
+        ensure!(status.running && status.dirty == number, "{status:?}");
+        Ok(())
+    })
+    .await
+}
+
 /// Waits until a lane asks about so many changes.
 async fn asks<K: LaneKind>(
     world: &World,
@@ -120,9 +130,7 @@ async fn mass_zero_stops_before_the_first_write_until_it_is_approved(
     let (zeroed, rest) = skus.split_at(20);
     quantities(&world, zeroed, "0", 2).await?;
     quantities(&world, &rest[..1], "7", 2).await?;
-    for sku in [&zeroed[0], &zeroed[19]] {
-        world.wants::<Stock>(&store.id, sku, "0").await?;
-    }
+    waits(&world, &store.id, 21).await?;
     world.pause_writes(false, 2).await?;
     let status = asks::<Stock>(&world, &store.id, 20).await?;
     let text = status
@@ -166,8 +174,7 @@ async fn mass_zero_stops_before_the_first_write_until_it_is_approved(
     world.pause_writes(true, 3).await?;
     let next = &rest[2..2 + ALLOWED + 1];
     quantities(&world, next, "0", 4).await?;
-    world.wants::<Stock>(&store.id, &next[ALLOWED], "0").await?;
-    world.wants::<Stock>(&store.id, &next[0], "0").await?;
+    waits(&world, &store.id, 13).await?;
     world.pause_writes(false, 4).await?;
     asks::<Stock>(&world, &store.id, 13).await?;
     quantities(&world, next, "5", 5).await?;
@@ -232,8 +239,8 @@ async fn the_first_filling_of_a_store_asks_before_it_empties_it() -> anyhow::Res
     let publisher = world.start::<Stock>().await?;
     quantities(&world, empty, "0", 1).await?;
     quantities(&world, full, "5", 1).await?;
-    for sku in [&empty[19], &full[19]] {
-        let value = if sku == &full[19] { "5" } else { "0" };
+    for sku in &skus {
+        let value = if empty.contains(sku) { "0" } else { "5" };
         world.wants::<Stock>(&store.id, sku, value).await?;
     }
     world.pause_writes(false, 2).await?;
@@ -357,4 +364,33 @@ async fn parked(world: &World, connection: &ConnectionId, to: &str) -> anyhow::R
         Ok(parked)
     })
     .await
+}
+
+/// Whichever of the replicas hears of it.
+#[tokio::test]
+async fn an_approval_reaches_the_replica_that_runs_the_lane() -> anyhow::Result<()> {
+    let world = World::on(TestDatabase::postgres().await?).await?;
+    let store = world.link().await?;
+    let skus = listed(&world, &store.id).await?;
+    let publishers = [
+        world.start::<Stock>().await?,
+        world.start::<Stock>().await?,
+        world.start::<Stock>().await?,
+    ];
+    quantities(&world, &skus, "5", 1).await?;
+    show(&world, &store.id, &skus, "5").await?;
+    world.pause_writes(true, 1).await?;
+    quantities(&world, &skus[..20], "0", 2).await?;
+    waits(&world, &store.id, 20).await?;
+    world.pause_writes(false, 2).await?;
+    asks::<Stock>(&world, &store.id, 20).await?;
+    let refused = approve::<Stock>(&world, &store.id, 3).await?;
+    ensure!(refused.waiting == 20, "{refused:?}");
+    let approved = approve::<Stock>(&world, &store.id, 20).await?;
+    ensure!(approved.approved == Some(20), "{approved:?}");
+    show(&world, &store.id, &skus[..20], "0").await?;
+    for publisher in publishers {
+        publisher.stop().await?;
+    }
+    Ok(())
 }
