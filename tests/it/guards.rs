@@ -4,6 +4,7 @@
 use anyhow::{Context as _, ensure};
 use rust_decimal::Decimal;
 use storelink_test_support::eventually::eventually;
+use storelink_test_support::stores::ledger;
 use storelink_test_support::system::SystemOptions;
 use storelink_test_support::world::LinkedStore;
 
@@ -15,7 +16,7 @@ const ALLOWED: usize = SKUS * 3 / 10;
 #[tokio::test]
 async fn a_hold_lowers_every_store_until_it_is_cancelled() {
     let options = SystemOptions::process_per_role();
-    let mut arena = Arena::synchronised(options, &two_stores()).await.unwrap();
+    let arena = Arena::synchronised(options, &two_stores()).await.unwrap();
     let sku = arena.skus().await.unwrap().remove(0);
     let level = arena.erp.level(WAREHOUSE, &sku).unwrap();
     let hold = arena.api.hold(&sku, "40").await.unwrap();
@@ -26,7 +27,19 @@ async fn a_hold_lowers_every_store_until_it_is_cancelled() {
     }
     arena.api.cancel_hold(&hold).await.unwrap();
     arena.values_are_right().await.unwrap();
-    arena.must_be_right().await.unwrap();
+    let held = i64::try_from(level - Decimal::from(40)).unwrap();
+    for link in &arena.links {
+        let client = arena.stores.client();
+        let entries = ledger(&client, &link.plan.name, false).await.unwrap();
+        let written = entries.iter().flat_map(|entry| &entry.effects);
+        let written: Vec<_> = written
+            .filter(|effect| effect.sku == sku && effect.field == "stock_quantity")
+            .map(|effect| effect.new.clone())
+            .collect();
+        let whole = i64::try_from(level).unwrap();
+        let last = written.last_chunk::<2>().unwrap();
+        assert_eq!(last, &[held, whole], "{written:?}");
+    }
 }
 
 #[tokio::test]

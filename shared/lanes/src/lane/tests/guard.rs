@@ -202,6 +202,27 @@ fn what_the_store_refuses_does_not_count_and_what_it_may_have_taken_does() {
 }
 
 #[test]
+fn what_may_be_at_zero_makes_no_room_before_the_store_shows_another_value() {
+    let mut bench = shown(10, no_zeros(30));
+    (0..5).for_each(|sku| bench.want(sku, 0, 2));
+    let batch = bench.take(10).unwrap();
+    let unclear = vec![ItemOutcome::Unknown; batch.items.len()];
+    bench.settle(batch, &unclear, 2);
+    (0..5).for_each(|sku| bench.want(sku, 4, 3));
+    (5..10).for_each(|sku| bench.want(sku, 0, 3));
+    let batch = bench.take(10).unwrap();
+    let items: Vec<_> = batch
+        .items
+        .iter()
+        .map(|item| (item.sku, item.value))
+        .collect();
+    assert_eq!(items, [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]);
+    let confirmed = vec![ItemOutcome::Confirmed; batch.items.len()];
+    bench.settle(batch, &confirmed, 4);
+    assert_eq!(flush(&mut bench, 4), (5..10).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_few_jumps_are_parked_and_tried_again_as_they_are() {
     let mut bench = shown(10, no_jumps(5));
     bench.want(1, 26, 2);
