@@ -7,8 +7,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use storelink_model::{ConnectionId, Currency};
-use storelink_outbound_http::{HttpClient, Request, Response, SendCheck, TransportError};
-use storelink_outbound_http::{Effect, HttpClient, Request, Response, TransportError};
+use storelink_outbound_http::{Effect, HttpClient, Request, Response, SendCheck, TransportError};
 use url::Url;
 
 use crate::{AdapterError, ErrorClass};
