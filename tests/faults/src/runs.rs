@@ -99,8 +99,8 @@ impl Run {
                 plan.run(run).await
             }
             Self::Late(database) => {
-                let recheck = seconds(12, 40).as_secs();
-                let mut plan = late::Plan::new(database, seconds(8, 30), recheck);
+                let recheck = seconds(16, 40).as_secs();
+                let mut plan = late::Plan::new(database, seconds(10, 30), recheck);
                 plan.setup.folder = folder;
                 plan.run(run).await
             }
