@@ -124,7 +124,7 @@ impl Rig {
             .map(|sku| (sku.as_str(), Decimal::TEN))
             .collect();
         self.erp.say_stock(warehouse, &levels).await?;
-        let price = || Price::gross(Decimal::TEN);
+        let price = || Price::gross(Decimal::ONE_HUNDRED);
         let prices: Vec<_> = skus.iter().map(|sku| (sku.as_str(), price())).collect();
         self.erp.say_prices(PRICES, "EUR", &prices).await
     }
