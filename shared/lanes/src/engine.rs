@@ -194,12 +194,7 @@ impl<K: LaneKind> Engine<K> {
         });
         let doubts = OutsideDoubts::begin(lanes.clone(), rows).await;
         background.spawn(doubts.follow(shutdown.clone()));
-        let supervised = supervise(
-            lanes,
-            &self.connections,
-            &mut ownership,
-            shutdown.clone(),
-        );
+        let supervised = supervise(lanes, &self.connections, &mut ownership, shutdown.clone());
         let (taken_in, ()) = tokio::join!(end_all_on_error(intake, &bus, &shutdown), supervised);
 
         drop(shared);

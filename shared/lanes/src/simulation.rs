@@ -77,7 +77,11 @@ pub struct LaneLook {
 impl Publisher {
     /// Starts as a publisher does: what is there is read first, then the lanes run. None when it is
     /// asked to end before.
-    pub async fn start(settings: &Settings, ports: Ports, shutdown: CancellationToken) -> Option<Self> {
+    pub async fn start(
+        settings: &Settings,
+        ports: Ports,
+        shutdown: CancellationToken,
+    ) -> Option<Self> {
         static METRICS: OnceLock<LaneMetrics> = OnceLock::new();
         let metrics = METRICS.get_or_init(|| LaneMetrics::new(Stock::names().entity));
         let parts = Parts::<Stock>::new(

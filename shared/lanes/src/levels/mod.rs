@@ -271,7 +271,10 @@ mod tests {
         let now = Timestamp::from_micros(0);
         levels.apply_in(made, &key, level("5", 7), 7, None, now);
         let cell = levels.get(&key).unwrap();
-        assert_eq!((cell.level.value.to_string(), cell.sequence), ("5".to_owned(), 0));
+        assert_eq!(
+            (cell.level.value.to_string(), cell.sequence),
+            ("5".to_owned(), 0)
+        );
     }
 
     #[test]

@@ -25,7 +25,9 @@ impl<S: PartialEq> Stillness<S> {
     /// seen for the first time counts from now.
     pub(super) fn is_over(&mut self, key: &str, state: S, now: Instant) -> bool {
         match self.seen.get(key) {
-            Some((seen, since)) if *seen == state => now.saturating_duration_since(*since) > self.length,
+            Some((seen, since)) if *seen == state => {
+                now.saturating_duration_since(*since) > self.length
+            }
             _ => {
                 self.seen.insert(key.to_owned(), (state, now));
                 planted!(TakeWithoutWaiting)

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use storelink_events::connection::ConnectionRecord;
 use storelink_lanes::kind::Stock;
 use storelink_lanes::levels::{LevelListener, SkuId, TenantLevels};
-use storelink_events::connection::ConnectionRecord;
 use storelink_model::{ConnectionId, Quantity, Timestamp, WarehouseCode};
 
 use super::World;
@@ -43,13 +43,15 @@ struct Request {
 
 /// Who watches.
 #[derive(Default)]
-pub struct Judge {
+pub(crate) struct Judge {
     pub(super) violations: Vec<String>,
     owners: BTreeMap<ProcessId, String>,
     knowledge: BTreeMap<ProcessId, Knowledge>,
     under_way: BTreeMap<u64, Request>,
     last_end: BTreeMap<(ProcessId, ConnectionId), i64>,
     pauses: BTreeMap<(ProcessId, ConnectionId), i64>,
+    /// Keys that a store refused.
+    refused: BTreeMap<(ProcessId, ConnectionId), u64>,
     sent: BTreeMap<ConnectionId, Vec<i64>>,
     requests: u64,
 }
@@ -95,6 +97,16 @@ impl Judge {
         let micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         let until = now.micros().saturating_add(micros);
         self.pauses.insert((process, connection.clone()), until);
+    }
+
+    /// A store refused the keys of a process.
+    pub(super) fn told_of_keys(
+        &mut self,
+        process: ProcessId,
+        connection: &ConnectionId,
+        keys: u64,
+    ) {
+        self.refused.insert((process, connection.clone()), keys);
     }
 
     /// The process hears no more of a request.
@@ -177,7 +189,9 @@ impl Eye {
     }
 
     fn look(&self, id: SkuId) {
-        let Some(sku) = self.levels.sku(id) else { return };
+        let Some(sku) = self.levels.sku(id) else {
+            return;
+        };
         let warehouses = warehouses();
         let quantities = self.levels.with_cells(&warehouses, |cells| {
             let cells = warehouses.iter().zip(cells.cells(id));
@@ -197,6 +211,8 @@ impl LevelListener for Eye {
     fn changed(&self, sku: SkuId, _: Timestamp) {
         self.look(sku);
     }
+
+    fn held(&self, _: SkuId, _: Timestamp) {}
 }
 
 fn warehouses() -> Vec<WarehouseCode> {
@@ -246,6 +262,10 @@ impl World {
         if until.is_some_and(|until| *until > now) {
             judge.blame(format!("{} while the store wants a pause", name()));
         }
+        let keys = self.keys_of(process, connection);
+        if judge.refused.get(&(process, connection.clone())) == Some(&keys) {
+            judge.blame(format!("{} with keys that were refused", name()));
+        }
         for (sku, value) in skus {
             let Some(sku) = sku else { continue };
             let sendable = judge.sendable(process, connection, &sku, now);
@@ -268,7 +288,9 @@ impl World {
     fn open_attempts(&self, connection: &ConnectionId, epoch: i64) -> Vec<String> {
         let tables = self.tables();
         let of = connection.as_str().to_owned();
-        let attempts = tables.attempts.range((of.clone(), epoch, 0)..=(of, epoch, i64::MAX));
+        let attempts = tables
+            .attempts
+            .range((of.clone(), epoch, 0)..=(of, epoch, i64::MAX));
         let open = attempts.filter(|(_, row)| row.answer.is_none());
         open.map(|(_, row)| row.items.clone()).collect()
     }
@@ -309,7 +331,9 @@ impl World {
             };
             let value: i64 = row.level.value.to_string().parse().unwrap_or(-1);
             if !truth.values.contains(&value) {
-                wrong.push(format!("mirror: {warehouse} {sku} = {value}, truth {truth:?}"));
+                wrong.push(format!(
+                    "mirror: {warehouse} {sku} = {value}, truth {truth:?}"
+                ));
             }
             let subject = <Stock as storelink_lanes::kind::LaneKind>::subject(&row.key);
             let held = self.values.last(&subject);
@@ -317,7 +341,9 @@ impl World {
                 .and_then(|held| <Stock as storelink_lanes::kind::LaneKind>::decode(&held).ok());
             let held = held.map(|(_, level)| level.value);
             if held != Some(row.level.value) {
-                wrong.push(format!("stream: {warehouse} {sku} = {held:?}, mirror {value}"));
+                wrong.push(format!(
+                    "stream: {warehouse} {sku} = {held:?}, mirror {value}"
+                ));
             }
             for (process, publisher) in publishers.iter() {
                 let levels = publisher.levels(&row.key.tenant, &row.key.sku);
@@ -375,6 +401,9 @@ impl World {
                         .cloned()
                 });
                 match parked {
+                    Some(_) if shown == Some(wanted) => {
+                        wrong.push(format!("{connection} {sku} is parked and shows {wanted}"));
+                    }
                     Some(_) if refused => {}
                     Some(parked) => wrong.push(format!(
                         "{connection} {sku} is parked but was not refused: {parked:?}"
@@ -438,7 +467,9 @@ impl World {
                 let within = sent[place..].iter().take_while(|at| **at < first + MINUTE);
                 let within = within.count();
                 if within > budget {
-                    wrong.push(format!("{connection}: {within} requests in a minute of {budget}"));
+                    wrong.push(format!(
+                        "{connection}: {within} requests in a minute of {budget}"
+                    ));
                     break;
                 }
             }

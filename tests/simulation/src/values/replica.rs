@@ -27,7 +27,7 @@ const EVENTS: usize = 40;
 
 /// A process that runs now.
 #[derive(Clone)]
-pub struct Replica {
+pub(crate) struct Replica {
     pub(super) process: ProcessId,
     pub(super) shutdown: CancellationToken,
     pub(super) frozen: bool,
@@ -51,7 +51,10 @@ impl World {
     /// Starts a process.
     pub(super) fn start_replica(self: &Arc<Self>) {
         let process = {
-            let mut next = self.next_process.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut next = self
+                .next_process
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             *next += 1;
             ProcessId(*next)
         };

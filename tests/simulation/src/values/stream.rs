@@ -19,7 +19,7 @@ const TOGETHER: usize = 64;
 const TRIES: usize = 3;
 
 /// One message per subject.
-pub struct Stream {
+pub(crate) struct Stream {
     held: Mutex<Held>,
     /// Changes with every message and every loss.
     moved: watch::Sender<u64>,
@@ -55,13 +55,10 @@ impl Stream {
 
     /// The last value of a subject.
     pub(super) fn last(&self, subject: &str) -> Option<Bytes> {
-        self.held().last.get(subject).map(|(_, payload)| payload.clone())
-    }
-
-    /// All last values.
-    pub(super) fn all(&self) -> Vec<Bytes> {
-        let held = self.held();
-        held.last.values().map(|(_, payload)| payload.clone()).collect()
+        self.held()
+            .last
+            .get(subject)
+            .map(|(_, payload)| payload.clone())
     }
 
     /// Stores a message, whatever is there.
@@ -114,7 +111,10 @@ impl Stream {
         }
         let found = held.last.get(publication.subject());
         let found = found.map_or(0, |(sequence, _)| *sequence);
-        if publication.expected_last().is_some_and(|last| last != found) {
+        if publication
+            .expected_last()
+            .is_some_and(|last| last != found)
+        {
             return Err(Refused::Sequence(found));
         }
         let payload = publication.payload().clone();
