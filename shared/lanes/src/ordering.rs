@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use storelink_model::{Timestamp, Version, VersionMismatch};
+use storelink_planted_faults::planted;
 use time::Duration;
 
 /// How far in the future the time of an event may lie: clocks differ, but not by more.
@@ -42,13 +43,14 @@ pub fn compare(
 ) -> Result<Verdict, VersionMismatch> {
     Ok(match incoming.version.compare(stored.version)? {
         Ordering::Greater => Verdict::Newer,
+        Ordering::Less if planted!(LastArrivalWins) => Verdict::Newer,
         Ordering::Less => Verdict::Older,
         Ordering::Equal => match incoming.version {
             Version::Revision(_) if same_value => Verdict::Same,
             Version::Revision(_) => Verdict::Conflict,
             Version::Time(_) => match incoming.sequence.cmp(&stored.sequence) {
-                Ordering::Greater => Verdict::Newer,
-                Ordering::Equal => Verdict::Same,
+                Ordering::Greater if !planted!(EqualTimesKeepFirst) => Verdict::Newer,
+                Ordering::Greater | Ordering::Equal => Verdict::Same,
                 Ordering::Less => Verdict::Older,
             },
         },

@@ -37,6 +37,56 @@ faults! {
     ForgetUnfinishedAttempts,
     /// A turn is taken by the pace of the installation, but not noted for the others.
     PaceNotReserved,
+    /// The owner of a lane is not asked for its epoch before it sends.
+    EpochNotChecked,
+    /// A lease counts from the answer to its renewal, not from the question.
+    LeaseFromTheAnswer,
+    /// A lane begins while its last task still waits for an answer.
+    TwoTasksForOneLane,
+    /// Events are acknowledged although the mirror did not take them.
+    AcknowledgeUnwritten,
+    /// Of two versions the one that arrives later wins.
+    LastArrivalWins,
+    /// Of two equal times the one that arrives first wins.
+    EqualTimesKeepFirst,
+    /// Whoever finds another value in the stream than expected writes over it.
+    ContestOverwrites,
+    /// A value with an earlier sequence replaces one with a later in the level table.
+    OlderSequenceReplaces,
+    /// The loss of the last-value stream is not told to whoever fills it again.
+    LossUnnoticed,
+    /// Sequences of a last-value stream that was lost go on to count.
+    SequencesNotForgotten,
+    /// The answer to a write of other ids makes an article clean.
+    AnswerForOtherIds,
+    /// An article that gets other ids stays confirmed.
+    OtherIdsStayConfirmed,
+    /// An answer makes an article clean that changed while the request was under way.
+    ChangeUnderWayIsClean,
+    /// A write without an answer is repeated with its own value.
+    RetryRepeatsValue,
+    /// An unknown outcome is not looked at again.
+    NoRecheck,
+    /// A write that is sent before the recheck is due closes it.
+    RecheckClosedEarly,
+    /// An answer with too few items is believed as far as it goes.
+    ShortAnswerBelieved,
+    /// A snapshot says that it covers the request that comes next.
+    SnapshotCoversNext,
+    /// A start does not read the open doubts.
+    DoubtsNotRead,
+    /// Doubts that others committed do not reach the lane that runs.
+    DoubtsOfOthersUnheard,
+    /// The doubt of an order is closed by a write that was taken before the order.
+    OrderSettledByEarlierWrite,
+    /// Changed settings do not make a lane look at its articles.
+    SettingsDoNotMark,
+    /// An article that the store takes again stays parked.
+    StaysParked,
+    /// The pause that a store asks for is not kept.
+    PauseForgotten,
+    /// Refused keys are tried again.
+    RefusedKeysTriedAgain,
 }
 
 impl std::str::FromStr for Fault {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use storelink_bus::{Bus, Outcome, WorkItem, WorkLoop, WorkLoopError};
 use storelink_model::Timestamp;
+use storelink_planted_faults::planted;
 use storelink_telemetry::trace_context;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -128,6 +129,9 @@ impl<K: LaneKind> Intake<K> {
     /// the database refuses is found by taking the events one by one, and kept for a person.
     async fn not_applied(&self, items: Vec<WorkItem>, error: &IntakeError) -> Vec<Outcome> {
         tracing::warn!(%error, events = items.len(), "events were not taken");
+        if planted!(AcknowledgeUnwritten) {
+            return vec![Outcome::Done; items.len()];
+        }
         if error.is_transient() {
             return vec![Outcome::retry_after(AFTER_OUTAGE, error); items.len()];
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use storelink_bus::{Publication, PublishError, TraceContext};
 use storelink_model::Timestamp;
 use storelink_persistence::DbError;
+use storelink_planted_faults::planted;
 use uuid::Uuid;
 
 use super::log::ValueLog;
@@ -134,13 +135,16 @@ impl<K: LaneKind> ValueStream<K> {
     async fn contest(&self, mut value: Outgoing<K>) -> Result<(), ValueStreamError> {
         let subject = K::subject(&value.row.key);
         for _ in 0..CONTESTS {
-            if let Some(row) = self.mirror.rows().get(&value.row.key).await? {
+            if let Some(row) = self.mirror.rows().get(&value.row.key).await?
+                && !planted!(ContestOverwrites)
+            {
                 value.row = row;
             }
             let made = self.levels.made();
             let held = self.held(&subject).await?;
             if let Some(level) = held.level
                 && !is_later(&value.row.level, &level)
+                && !planted!(ContestOverwrites)
             {
                 let now = Timestamp::now();
                 self.levels

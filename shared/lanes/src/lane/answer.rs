@@ -3,6 +3,7 @@
 use serde::Serialize;
 use storelink_adapter_api::{AdapterError, ErrorClass, ItemOutcome};
 use storelink_model::Timestamp;
+use storelink_planted_faults::planted;
 use time::Duration;
 
 use super::batch::{Batch, BatchItem, input_of};
@@ -19,7 +20,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         recheck_after: Duration,
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let understood = outcomes.len() == batch.items.len();
+        let understood = outcomes.len() == batch.items.len() || planted!(ShortAnswerBelieved);
         self.in_flight = None;
         // From behind, so that what is put back to the front stands there in its old order.
         for (index, item) in batch.items.into_iter().enumerate().rev() {
@@ -72,21 +73,27 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return;
         };
         slot.in_flight = false;
-        if slot.ids != item.ids {
+        if slot.ids != item.ids && !planted!(AnswerForOtherIds) {
             return;
+        }
+        if planted!(ChangeUnderWayIsClean) && slot.turn != 0 {
+            slot.turn = 0;
+            self.waiting -= 1;
         }
         let known = slot.confirmed && slot.last.as_ref() == Some(&item.value);
         self.guard.confirmed(item.sku, &item.value, known, now);
         slot.last = Some(item.value);
         slot.confirmed = true;
         slot.confirmed_at = now.micros();
-        if item.forced {
+        if item.forced || planted!(RecheckClosedEarly) {
             slot.forced = false;
             self.close_doubt(item.sku, DoubtKind::LateEffect, effects);
         }
         self.close_order_doubt(item.sku, item.order_doubt, effects);
         self.close_doubt(item.sku, DoubtKind::Drift, effects);
-        self.unpark(item.sku, effects);
+        if !planted!(StaysParked) {
+            self.unpark(item.sku, effects);
+        }
     }
 
     /// The store shows a value that is newer than the order, unless another order came meanwhile.
@@ -96,7 +103,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         settled: Option<Timestamp>,
         effects: &mut Vec<Effect>,
     ) {
-        if settled.is_none() || settled != self.doubts.due(sku, DoubtKind::Order) {
+        let moved = settled != self.doubts.due(sku, DoubtKind::Order);
+        if settled.is_none() || (moved && !planted!(OrderSettledByEarlierWrite)) {
             return;
         }
         if let Some(slot) = self.slots.get_mut(&sku) {
@@ -134,10 +142,15 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         if slot.ids == item.ids {
             self.guard.unclear(item.sku, &item.value, now);
         }
+        if planted!(RetryRepeatsValue) {
+            slot.last = Some(item.value.clone());
+        }
         // The late effect that is feared now is this request's: writing earlier settles nothing.
         slot.forced = false;
         let due = now.saturating_add(recheck_after);
-        self.open_doubt(item.sku, DoubtKind::LateEffect, due, effects);
+        if !planted!(NoRecheck) {
+            self.open_doubt(item.sku, DoubtKind::LateEffect, due, effects);
+        }
         self.again(&item);
     }
 

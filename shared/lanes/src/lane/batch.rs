@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use storelink_model::Timestamp;
+use storelink_planted_faults::planted;
 
 use super::guard::{Few, Verdict};
 use super::queue::{GroupId, Turn};
@@ -207,6 +208,10 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         let verdict = self.weigh(sku, &wanted);
         let Some(slot) = self.slots.get(&sku) else {
             return Judged::Leave;
+        };
+        let wanted = match &slot.last {
+            Some(last) if planted!(RetryRepeatsValue) && !slot.confirmed => last.clone(),
+            _ => wanted,
         };
         let sure = slot.confirmed && !slot.forced && !slot.ordered;
         if sure && slot.last.as_ref() == Some(&wanted) {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use storelink_adapter_api::WriteGroup;
 use storelink_events::internal::Blocked;
 use storelink_model::Timestamp;
+use storelink_planted_faults::planted;
 
 use super::queue::GroupId;
 use super::slot::{PackedIds, Slot};
@@ -79,7 +80,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return;
         }
         if slot.ids != ids {
-            slot.forget();
+            if !planted!(OtherIdsStayConfirmed) {
+                slot.forget();
+            }
             slot.ids = ids;
             self.guard.forget(sku);
         }

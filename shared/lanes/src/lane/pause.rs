@@ -2,6 +2,7 @@
 
 use storelink_adapter_api::{AdapterError, ErrorClass};
 use storelink_model::Timestamp;
+use storelink_planted_faults::planted;
 use time::Duration;
 
 /// The first pause after a failure; doubled up to [`LONGEST_PAUSE`].
@@ -121,10 +122,14 @@ impl Pause {
         }
         match error.class {
             ErrorClass::Transient => self.back_off(now, random, error.code, &error.text),
+            ErrorClass::Limited { .. } if planted!(PauseForgotten) => {}
             ErrorClass::Limited { pause } => {
                 let asked = Duration::try_from(pause).unwrap_or(LONGEST_LIMIT);
                 let until = now.saturating_add(asked.clamp(FIRST_PAUSE, LONGEST_LIMIT));
                 self.until = Some((until, error.code.to_owned(), error.text.clone()));
+            }
+            ErrorClass::Attention if planted!(RefusedKeysTriedAgain) => {
+                self.back_off(now, random, error.code, &error.text);
             }
             ErrorClass::Attention => {
                 let (code, text) = (error.code.to_owned(), error.text.clone());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use storelink_bus::{LastValueEvent, ValueMessage};
 use storelink_model::Timestamp;
+use storelink_planted_faults::planted;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -37,9 +38,13 @@ pub(crate) async fn follow_values<K: LaneKind>(
                 caught_up.send_replace(true);
             }
             LastValueEvent::Recreated => {
-                levels.forget_sequences();
-                // One that is told already covers this one.
-                recreated.try_send(()).ok();
+                if !planted!(SequencesNotForgotten) {
+                    levels.forget_sequences();
+                }
+                if !planted!(LossUnnoticed) {
+                    // One that is told already covers this one.
+                    recreated.try_send(()).ok();
+                }
             }
         }
     }

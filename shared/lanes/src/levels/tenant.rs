@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use indexmap::IndexSet;
 use storelink_events::hold::Hold;
 use storelink_model::{Sku, Timestamp};
+use storelink_planted_faults::planted;
 
 use super::{LevelListener, SkuId};
 use crate::kind::{LaneKind, Level};
@@ -165,6 +166,7 @@ impl<K: LaneKind> TenantLevels<K> {
             if place
                 .as_ref()
                 .is_some_and(|cell| cell.sequence >= sequence && !newer(cell))
+                && !planted!(OlderSequenceReplaces)
             {
                 return None;
             }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use storelink_model::ConnectionId;
 use storelink_persistence::DbError;
+use storelink_planted_faults::planted;
 use storelink_runtime::Instant;
 use uuid::Uuid;
 
@@ -84,6 +85,11 @@ impl Ownership {
     pub(crate) async fn renew(&mut self) -> Result<Renewal, DbError> {
         let begun = Instant::now();
         let owned = self.rows.renew(&self.owner).await?;
+        let begun = if planted!(LeaseFromTheAnswer) {
+            Instant::now()
+        } else {
+            begun
+        };
         Ok(Renewal { begun, owned })
     }
 

@@ -181,7 +181,7 @@ impl Writer {
                     let known = accepted
                         .contains(&(attempt.lane.connection.as_str().to_owned(), attempt.number));
                     answer
-                        .send(if known {
+                        .send(if known || planted!(EpochNotChecked) {
                             Ok(())
                         } else {
                             Err(BeginError::NotOwner)

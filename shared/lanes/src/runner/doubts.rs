@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storelink_persistence::DbError;
+use storelink_planted_faults::planted;
 use storelink_runtime::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +54,9 @@ impl<K: LaneKind> OutsideDoubts<K> {
     async fn look(&mut self) -> Result<(), DbError> {
         for doubt in self.records.doubts_since(self.last).await? {
             self.last = self.last.max(doubt.number);
-            if let Some(handle) = self.lanes.get(&doubt.connection) {
+            if let Some(handle) = self.lanes.get(&doubt.connection)
+                && !planted!(DoubtsOfOthersUnheard)
+            {
                 handle.doubted(&doubt.sku, doubt.kind, doubt.due);
             }
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use storelink_model::{ConnectionId, Sku, TenantId, Timestamp};
+use storelink_planted_faults::planted;
 use storelink_service::LinkedConnection;
 use tokio::sync::Notify;
 
@@ -111,7 +112,8 @@ impl<K: LaneKind> LaneHandle<K> {
                     confirmed_at: confirmed.at,
                 });
             }
-            for (sku, kind, due) in loaded.doubts {
+            let doubts = loaded.doubts.into_iter();
+            for (sku, kind, due) in doubts.filter(|_| !planted!(DoubtsNotRead)) {
                 state.lane.doubt(self.levels.sku_id(&sku), kind, due);
             }
             // Later than a doubt of the same kind that stood in SQL, so it covers that one.
@@ -189,7 +191,7 @@ impl<K: LaneKind> LaneHandle<K> {
             let other_sources = state.owned.is_some() && sources != state.sources;
             state.pause.connection_changed(revision);
             state.sources = sources.clone();
-            if other_input {
+            if other_input && !planted!(SettingsDoNotMark) {
                 let rule = K::guard(&state.linked.record.settings);
                 state.lane.guard_by(rule);
                 state.lane.all_changed(Timestamp::now());

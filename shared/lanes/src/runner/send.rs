@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use storelink_adapter_api::{AdapterError, ErrorClass, ItemOutcome};
 use storelink_model::{Sku, Timestamp};
+use storelink_planted_faults::planted;
 use storelink_runtime::{Instant, random, timeout};
 use tracing::Instrument;
 
@@ -288,7 +289,7 @@ fn taken<K: LaneKind>(
         Some((sku, confirmed.ids, confirmed.value, confirmed.confirmed_at))
     });
     Note::Snapshot {
-        number,
+        number: number + i64::from(planted!(SnapshotCoversNext)),
         taken: now,
         body: LaneMemory::snapshot(values),
     }

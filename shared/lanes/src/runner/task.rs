@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use storelink_adapter_api::Denied;
 use storelink_model::{ConnectionId, Timestamp};
+use storelink_planted_faults::planted;
 use storelink_runtime::sleep;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -53,7 +54,13 @@ pub(super) async fn run<K: LaneKind>(
     shared: Arc<Shared>,
     stop: CancellationToken,
 ) {
-    let _alone = handle.run.lock().await;
+    let alone = async {
+        match planted!(TwoTasksForOneLane) {
+            true => None,
+            false => Some(handle.run.lock().await),
+        }
+    };
+    let _alone = alone.await;
     let name = handle.prepare(epoch);
     if let Some(loaded) = load_memory(&handle, &shared, &stop).await {
         let notes = handle.start(&name, loaded, shared.recheck_after);

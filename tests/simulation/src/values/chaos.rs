@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storelink_lanes::lane::PackedIds;
+use storelink_lanes::lane::{DoubtKind, PackedIds};
+use storelink_lanes::ports::ApprovalRow;
 
 use super::World;
 use super::plan::LEASE;
@@ -24,11 +25,12 @@ enum Fault {
     SettingsChange,
     StoreOut,
     ArticleRefused,
+    KeysRefused,
     PersonRetries,
 }
 
 /// Each as often as it stands here.
-const FAULTS: [Fault; 26] = [
+const FAULTS: [Fault; 27] = [
     Fault::Kill,
     Fault::Kill,
     Fault::Kill,
@@ -53,6 +55,7 @@ const FAULTS: [Fault; 26] = [
     Fault::StoreOut,
     Fault::ArticleRefused,
     Fault::ArticleRefused,
+    Fault::KeysRefused,
     Fault::PersonRetries,
     Fault::PersonRetries,
 ];
@@ -136,7 +139,11 @@ impl World {
                 }
             }
             Fault::ArticleRefused => self.refuse_some(),
-            Fault::PersonRetries => self.retry_parked(),
+            Fault::KeysRefused => self.refuse_keys(),
+            Fault::PersonRetries => {
+                self.retry_parked();
+                self.approve_everything();
+            }
         }
     }
 
@@ -164,6 +171,24 @@ impl World {
         }
     }
 
+    /// A store refuses the keys until a person enters others.
+    fn refuse_keys(self: &Arc<Self>) {
+        let connections = self.connections();
+        let connection = self
+            .sim
+            .chance(|random| random.one_of(&connections).cloned());
+        let Some(connection) = connection else { return };
+        let keys = {
+            let registry = self.registry();
+            let record = registry.records.get(&connection);
+            record.map_or(0, |record| record.credentials_revision)
+        };
+        self.shop(&connection, |shop| shop.keys_from = keys + 1);
+        self.later(self.draw(2_000, 30_000), move |world| {
+            world.change_credentials(&connection);
+        });
+    }
+
     /// A store refuses an article for a while.
     fn refuse_some(self: &Arc<Self>) {
         let Some((connection, sku)) = self.some_article() else {
@@ -184,25 +209,34 @@ impl World {
 
     /// A person presses the button of everything that is parked.
     pub(super) fn retry_parked(self: &Arc<Self>) {
-        let parked: Vec<_> = self.tables().parked.keys().cloned().collect();
-        for (connection, sku) in parked {
-            self.retry_one(&connection, &sku);
-        }
+        let mut tables = self.tables();
+        let parked = tables.parked.keys().cloned().collect();
+        tables.open_doubts(DoubtKind::Retry, &parked, self.sim.now());
     }
 
-    fn retry_one(&self, connection: &str, sku: &storelink_model::Sku) {
-        let Ok(connection) = connection.parse() else {
-            return;
-        };
-        let now = self.sim.now();
-        let key = (
-            storelink_model::ConnectionId::as_str(&connection).to_owned(),
-            sku.clone(),
-            storelink_lanes::lane::DoubtKind::Retry,
-        );
-        self.tables().doubts.insert(key, now);
-        for publisher in self.publishers().values() {
-            publisher.retry_parked(&connection, sku, now);
+    /// A person approves what lanes keep back because it looks dangerous.
+    pub(super) fn approve_everything(&self) {
+        for connection in self.connections() {
+            for publisher in self.publishers().values() {
+                let changes = publisher.to_approve(&connection);
+                if changes.is_empty() {
+                    continue;
+                }
+                let at = self.sim.now();
+                self.sim
+                    .tell(|| format!("{} changes of {connection} are approved", changes.len()));
+                let approval = ApprovalRow {
+                    changes: serde_json::to_string(&changes).unwrap_or_default(),
+                    at,
+                };
+                let of = connection.as_str().to_owned();
+                self.tables()
+                    .approvals
+                    .entry(of)
+                    .or_default()
+                    .push(approval);
+                publisher.approve(&connection, changes, at);
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Truth {
 
 /// The ERP's words so far.
 #[derive(Debug, Default)]
-pub struct Erp {
+pub(crate) struct Erp {
     pub(super) truth: BTreeMap<Key, Truth>,
     revision: i64,
     events: u64,
@@ -55,6 +55,7 @@ impl Erp {
         warehouse: usize,
         skus: &[String],
         now: Timestamp,
+        sold_out: u32,
         random: &mut Random,
     ) -> Change {
         // An ERP writes whole seconds: many of its times are equal.
@@ -69,7 +70,10 @@ impl Erp {
             let repeats = random.per_mille(100);
             let known = self.truth.get(&key).filter(|_| repeats);
             let known = known.and_then(|truth| truth.values.first().copied());
-            let quantity = known.unwrap_or_else(|| random.between(0, 150));
+            let quantity = known.unwrap_or_else(|| match random.per_mille(sold_out) {
+                true => 0,
+                false => random.between(0, 150),
+            });
             items.push((sku.clone(), self.revision, quantity));
         }
         Change {
@@ -144,9 +148,10 @@ impl World {
         for warehouse in 0..WAREHOUSES.len() {
             for some in skus.chunks(25) {
                 let now = self.sim.now();
-                let change = self
-                    .sim
-                    .chance(|random| self.erp().change(warehouse, some, now, random));
+                let change = self.sim.chance(|random| {
+                    self.erp()
+                        .change(warehouse, some, now, self.plan.sold_out, random)
+                });
                 self.send(change, Duration::ZERO);
             }
         }
@@ -171,7 +176,9 @@ impl World {
                 some.extend(skus.get(random.below(most)).cloned());
             }
             let some: Vec<String> = some.into_iter().collect();
-            let change = self.erp().change(warehouse, &some, now, random);
+            let change = self
+                .erp()
+                .change(warehouse, &some, now, self.plan.sold_out, random);
             let delay = random.duration(Duration::ZERO, Duration::from_secs(4));
             let again = random.per_mille(150);
             let again =
@@ -191,7 +198,9 @@ impl World {
             let now = sim.now();
             let change = sim.chance(|random| {
                 let warehouse = random.below(WAREHOUSES.len());
-                world.erp().change(warehouse, &[sku], now, random)
+                world
+                    .erp()
+                    .change(warehouse, &[sku], now, world.plan.sold_out, random)
             });
             world.send(change, Duration::ZERO);
         });

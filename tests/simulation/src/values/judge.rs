@@ -43,13 +43,15 @@ struct Request {
 
 /// Who watches.
 #[derive(Default)]
-pub struct Judge {
+pub(crate) struct Judge {
     pub(super) violations: Vec<String>,
     owners: BTreeMap<ProcessId, String>,
     knowledge: BTreeMap<ProcessId, Knowledge>,
     under_way: BTreeMap<u64, Request>,
     last_end: BTreeMap<(ProcessId, ConnectionId), i64>,
     pauses: BTreeMap<(ProcessId, ConnectionId), i64>,
+    /// Keys that a store refused.
+    refused: BTreeMap<(ProcessId, ConnectionId), u64>,
     sent: BTreeMap<ConnectionId, Vec<i64>>,
     requests: u64,
 }
@@ -95,6 +97,16 @@ impl Judge {
         let micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         let until = now.micros().saturating_add(micros);
         self.pauses.insert((process, connection.clone()), until);
+    }
+
+    /// A store refused the keys of a process.
+    pub(super) fn told_of_keys(
+        &mut self,
+        process: ProcessId,
+        connection: &ConnectionId,
+        keys: u64,
+    ) {
+        self.refused.insert((process, connection.clone()), keys);
     }
 
     /// The process hears no more of a request.
@@ -199,6 +211,8 @@ impl LevelListener for Eye {
     fn changed(&self, sku: SkuId, _: Timestamp) {
         self.look(sku);
     }
+
+    fn held(&self, _: SkuId, _: Timestamp) {}
 }
 
 fn warehouses() -> Vec<WarehouseCode> {
@@ -247,6 +261,10 @@ impl World {
         let until = judge.pauses.get(&(process, connection.clone()));
         if until.is_some_and(|until| *until > now) {
             judge.blame(format!("{} while the store wants a pause", name()));
+        }
+        let keys = self.keys_of(process, connection);
+        if judge.refused.get(&(process, connection.clone())) == Some(&keys) {
+            judge.blame(format!("{} with keys that were refused", name()));
         }
         for (sku, value) in skus {
             let Some(sku) = sku else { continue };
@@ -383,6 +401,9 @@ impl World {
                         .cloned()
                 });
                 match parked {
+                    Some(_) if shown == Some(wanted) => {
+                        wrong.push(format!("{connection} {sku} is parked and shows {wanted}"));
+                    }
                     Some(_) if refused => {}
                     Some(parked) => wrong.push(format!(
                         "{connection} {sku} is parked but was not refused: {parked:?}"

@@ -58,7 +58,7 @@ pub(super) struct Listed {
 
 /// What the registry and the catalogue know.
 #[derive(Default)]
-pub struct Registry {
+pub(crate) struct Registry {
     pub(super) records: BTreeMap<ConnectionId, ConnectionRecord>,
     pub(super) listed: BTreeMap<ConnectionId, BTreeMap<String, Listed>>,
     pub(super) writes_paused: bool,
@@ -67,7 +67,7 @@ pub struct Registry {
 }
 
 /// The connections as one process knows them.
-pub struct ProcessLinks {
+pub(crate) struct ProcessLinks {
     world: Arc<World>,
     process: ProcessId,
     platform: Platform,
@@ -320,6 +320,15 @@ impl World {
             5 => record.paused = !record.paused,
             _ => record.settings.observe_only = !record.settings.observe_only,
         });
+    }
+
+    /// The revision of the keys that a process sends to a store.
+    pub(super) fn keys_of(&self, process: ProcessId, connection: &ConnectionId) -> u64 {
+        let links = self.links().get(&process).cloned();
+        let Some(links) = links else { return 0 };
+        let known = links.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let linked = known.linked.get(connection);
+        linked.map_or(0, |linked| linked.record.credentials_revision)
     }
 
     /// A person enters other keys.

@@ -18,7 +18,7 @@ const CLOCK_ERROR: i64 = 2_000_000;
 
 /// The size of a world and how bad it is.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub(super) stores: usize,
     pub(super) skus: usize,
     pub(super) replicas: usize,
@@ -34,6 +34,8 @@ pub struct Plan {
     pub(super) misbehaviour: u32,
     /// A snapshot after so many attempts.
     pub(super) snapshot_after: i64,
+    /// Quantities of a thousand that are none at all.
+    pub(super) sold_out: u32,
 }
 
 impl Plan {
@@ -43,17 +45,18 @@ impl Plan {
         };
         let replicas = between(random, 1, 4);
         Self {
-            stores: between(random, 3, 6),
-            skus: between(random, 30, 60),
+            stores: between(random, 3, 5),
+            skus: between(random, 15, 40),
             replicas,
             alone: replicas == 1 && random.per_mille(500),
-            events: between(random, 60, 200),
+            events: between(random, 50, 140),
             faults: between(random, 20, 50),
             sales: between(random, 0, 20),
             chaos: random.duration(Duration::from_secs(60), Duration::from_secs(150)),
             lost: u32::try_from(random.between(0, 25)).unwrap_or_default(),
             misbehaviour: u32::try_from(random.between(0, 350)).unwrap_or_default(),
             snapshot_after: random.between(2, 12),
+            sold_out: u32::try_from(random.between(0, 600)).unwrap_or_default(),
         }
     }
 

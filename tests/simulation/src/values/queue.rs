@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(2);
 const REGULARLY: Duration = Duration::from_secs(4);
 
 /// Messages that nobody acknowledged yet.
-pub struct Queue {
+pub(crate) struct Queue {
     held: Mutex<Held>,
     moved: watch::Sender<u64>,
 }

@@ -27,7 +27,7 @@ const EVENTS: usize = 40;
 
 /// A process that runs now.
 #[derive(Clone)]
-pub struct Replica {
+pub(crate) struct Replica {
     pub(super) process: ProcessId,
     pub(super) shutdown: CancellationToken,
     pub(super) frozen: bool,

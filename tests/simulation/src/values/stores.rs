@@ -24,7 +24,7 @@ pub(super) const BATCH: usize = 20;
 
 /// What a store shows and how it feels.
 #[derive(Debug, Default)]
-pub struct Shop {
+pub(crate) struct Shop {
     /// Quantities by the packed ids.
     pub(super) shown: BTreeMap<String, i64>,
     /// Articles that it refuses now.
@@ -42,7 +42,7 @@ pub struct Shop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behaviour {
     Good,
-    /// Does everything, and its answer is one item short.
+    /// Leaves an item out, and says nothing of it.
     ShortAnswer,
     /// The connection is refused.
     Unreachable,
@@ -162,6 +162,10 @@ impl Platform {
         match answer {
             Some(Answer::Outcomes(outcomes)) => Ok(outcomes),
             Some(Answer::Error(error, _)) => {
+                if error.class == ErrorClass::Attention {
+                    let keys = world.keys_of(self.process, &connection);
+                    world.judge().told_of_keys(self.process, &connection, keys);
+                }
                 if let ErrorClass::Limited { pause } = error.class {
                     let now = world.sim.now();
                     world
@@ -195,10 +199,14 @@ impl Platform {
             return self.silence(connection, items, wire).await;
         }
         wire.patience = Duration::from_secs(30);
+        let keys = world.keys_of(self.process, connection);
         let (at, connection) = (world.clone(), connection.clone());
         let call = world.sim.call(wire, move |sim| {
             let now = sim.now();
             at.shop(&connection, |shop| {
+                if keys < shop.keys_from {
+                    return Answer::keys_refused();
+                }
                 sim.chance(|random| shop.answer(behaviour, &items, now, random))
             })
         });
@@ -239,6 +247,13 @@ impl Platform {
         }
         world.sim.sleep(patience).await;
         None
+    }
+}
+
+impl Answer {
+    fn keys_refused() -> Self {
+        let error = AdapterError::new(ErrorClass::Attention, "memory.keys", "unknown keys");
+        Self::Error(error, 401)
     }
 }
 
@@ -284,9 +299,11 @@ impl Shop {
                 Answer::Outcomes(outcomes)
             }
             Behaviour::ShortAnswer => {
-                let mut outcomes = self.take(items);
-                outcomes.pop();
-                Answer::Outcomes(outcomes)
+                let left_out = random.below(items.len());
+                let done = items.iter().enumerate();
+                let done = done.filter(|(place, _)| *place != left_out);
+                let done: Vec<_> = done.map(|(_, item)| item.clone()).collect();
+                Answer::Outcomes(self.take(&done))
             }
             Behaviour::Wrong => {
                 let mut outcomes = self.take(items);

@@ -19,7 +19,7 @@ const TOGETHER: usize = 64;
 const TRIES: usize = 3;
 
 /// One message per subject.
-pub struct Stream {
+pub(crate) struct Stream {
     held: Mutex<Held>,
     /// Changes with every message and every loss.
     moved: watch::Sender<u64>,
@@ -59,15 +59,6 @@ impl Stream {
             .last
             .get(subject)
             .map(|(_, payload)| payload.clone())
-    }
-
-    /// All last values.
-    pub(super) fn all(&self) -> Vec<Bytes> {
-        let held = self.held();
-        held.last
-            .values()
-            .map(|(_, payload)| payload.clone())
-            .collect()
     }
 
     /// Stores a message, whatever is there.

@@ -8,8 +8,8 @@ use storelink_lanes::kind::{Level, LevelKey, Stock};
 use storelink_lanes::lane::DoubtKind;
 use storelink_lanes::ordering::{Stamp, Verdict, compare};
 use storelink_lanes::ports::{
-    Attempt, AttemptRow, Committed, LaneName, LaneRecords, LaneRows, MirrorPlace, MirrorRow,
-    MirrorRows, Named, Note, OwnerRow, OwnerRows, SourceKey, SourceRows, Winner,
+    ApprovalRow, Attempt, AttemptRow, Committed, LaneName, LaneRecords, LaneRows, MirrorPlace,
+    MirrorRow, MirrorRows, Note, OutsideDoubt, OwnerRow, OwnerRows, SourceKey, SourceRows, Winner,
 };
 use storelink_model::{ConnectionId, Sku, Timestamp, VersionOrder, WarehouseCode};
 use storelink_persistence::DbError;
@@ -22,14 +22,27 @@ pub(super) type Parked = (String, String, String);
 
 /// What is committed.
 #[derive(Default)]
-pub struct Tables {
+pub(crate) struct Tables {
     pub(super) sources: BTreeMap<SourceKey, VersionOrder>,
     pub(super) levels: BTreeMap<MirrorPlace, MirrorRow<Stock>>,
     pub(super) owners: BTreeMap<String, OwnerRow>,
+    /// Connections that were deleted.
+    gone: BTreeSet<String>,
+    replicas: BTreeMap<String, i64>,
     pub(super) attempts: BTreeMap<(String, i64, i64), AttemptRow>,
     pub(super) snapshots: BTreeMap<String, (i64, i64, String)>,
-    pub(super) doubts: BTreeMap<(String, Sku, DoubtKind), Timestamp>,
+    pub(super) doubts: BTreeMap<(String, Sku, DoubtKind), Doubt>,
+    doubt_number: i64,
     pub(super) parked: BTreeMap<(String, Sku), Parked>,
+    pub(super) approvals: BTreeMap<String, Vec<ApprovalRow>>,
+}
+
+/// An open doubt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doubt {
+    due: Timestamp,
+    /// 0 when the lane itself opened it.
+    number: i64,
 }
 
 impl Tables {
@@ -40,9 +53,8 @@ impl Tables {
     ) -> HashSet<(String, i64)> {
         let mut taken = HashSet::new();
         for (lane, number, items) in begun {
-            let connection = lane.connection.as_str().to_owned();
-            let owner = self.owners.get(&connection);
-            if owner.is_some_and(|owner| owner.epoch == lane.epoch) {
+            if self.is_current(lane) {
+                let connection = lane.connection.as_str().to_owned();
                 let row = AttemptRow {
                     epoch: lane.epoch,
                     number: *number,
@@ -57,29 +69,46 @@ impl Tables {
         for (lane, note) in notes {
             self.note(lane, note);
         }
+        for (lane, note) in notes {
+            if matches!(note, Note::GiveBack) && self.is_current(lane) {
+                let row = self.owners.get_mut(lane.connection.as_str());
+                row.map(|row| row.owner.clear()).unwrap_or_default();
+            }
+        }
         taken
+    }
+
+    fn is_current(&self, lane: &LaneName) -> bool {
+        let row = self.owners.get(lane.connection.as_str());
+        row.is_some_and(|row| row.epoch == lane.epoch)
     }
 
     fn note(&mut self, lane: &LaneName, note: &Note) {
         let connection = lane.connection.as_str().to_owned();
-        match note {
-            Note::Finished {
-                epoch,
-                number,
-                completed,
-                outcomes,
-                ..
-            } => {
-                if let Some(row) = self.attempts.get_mut(&(connection, *epoch, *number)) {
-                    row.answer = Some((outcomes.clone(), *completed));
-                }
+        if let Note::Finished {
+            epoch,
+            number,
+            completed,
+            outcomes,
+            ..
+        } = note
+        {
+            let clear = *epoch == lane.epoch && !outcomes.contains('u');
+            let current = self.is_current(lane);
+            if let Some(row) = self.attempts.get_mut(&(connection, *epoch, *number))
+                && (clear || current)
+            {
+                row.answer = Some((outcomes.clone(), *completed));
             }
+            return;
+        }
+        if !self.is_current(lane) {
+            return;
+        }
+        match note {
             Note::Snapshot { number, body, .. } => {
-                let known = self.snapshots.get(&connection);
-                if known.is_none_or(|(epoch, _, _)| lane.epoch >= *epoch) {
-                    self.snapshots
-                        .insert(connection, (lane.epoch, *number, body.clone()));
-                }
+                self.snapshots
+                    .insert(connection, (lane.epoch, *number, body.clone()));
             }
             Note::Park {
                 sku,
@@ -93,12 +122,73 @@ impl Tables {
             }
             Note::Unpark { sku } => drop(self.parked.remove(&(connection, sku.clone()))),
             Note::OpenDoubt { sku, kind, due } => {
-                self.doubts.insert((connection, sku.clone(), *kind), *due);
+                let doubt = self.doubts.entry((connection, sku.clone(), *kind));
+                let doubt = doubt.or_insert(Doubt {
+                    due: *due,
+                    number: 0,
+                });
+                doubt.due = *due;
             }
-            Note::CloseDoubt { sku, kind } => {
-                self.doubts.remove(&(connection, sku.clone(), *kind));
+            Note::CloseDoubt { sku, kind, due } => {
+                let key = (connection, sku.clone(), *kind);
+                if self.doubts.get(&key).is_some_and(|doubt| doubt.due <= *due) {
+                    self.doubts.remove(&key);
+                }
             }
+            Note::Finished { .. } | Note::GiveBack | Note::Reconciled { .. } => {}
         }
+    }
+
+    /// Opens doubts for somebody else than the lane.
+    pub(super) fn open_doubts(
+        &mut self,
+        kind: DoubtKind,
+        articles: &BTreeSet<(String, Sku)>,
+        due: Timestamp,
+    ) {
+        self.doubt_number += 1;
+        let number = self.doubt_number;
+        for (connection, sku) in articles {
+            if !self.owners.contains_key(connection) || self.gone.contains(connection) {
+                continue;
+            }
+            let key = (connection.clone(), sku.clone(), kind);
+            let due = match self.doubts.get(&key) {
+                Some(known) if known.due >= due => Timestamp::from_micros(known.due.micros() + 1),
+                _ => due,
+            };
+            self.doubts.insert(key, Doubt { due, number });
+        }
+    }
+
+    fn doubts_since(&self, number: i64) -> Vec<OutsideDoubt> {
+        let all = self.doubts.iter();
+        let later = all.filter(|(_, doubt)| doubt.number > number);
+        let mut doubts: Vec<OutsideDoubt> = later
+            .filter_map(|((connection, sku, kind), doubt)| {
+                Some(OutsideDoubt {
+                    connection: connection.parse().ok()?,
+                    sku: sku.clone(),
+                    kind: *kind,
+                    due: doubt.due,
+                    number: doubt.number,
+                })
+            })
+            .collect();
+        doubts.sort_by_key(|doubt| doubt.number);
+        doubts
+    }
+
+    fn forget(&mut self, of: &str) {
+        if let Some(row) = self.owners.get_mut(of) {
+            row.owner.clear();
+            row.epoch += 1;
+            self.gone.insert(of.to_owned());
+        }
+        self.parked.retain(|(connection, _), _| connection != of);
+        self.doubts.retain(|(connection, _, _), _| connection != of);
+        self.snapshots.remove(of);
+        self.approvals.remove(of);
     }
 
     fn attempts_after(&self, connection: &str, place: (i64, i64)) -> Vec<AttemptRow> {
@@ -166,7 +256,7 @@ fn place_of(key: &LevelKey<WarehouseCode>) -> MirrorPlace {
 
 /// The database as one process reaches it.
 #[derive(Clone)]
-pub struct Database {
+pub(crate) struct Database {
     pub(super) world: Arc<World>,
     pub(super) process: ProcessId,
 }
@@ -220,7 +310,7 @@ impl LaneRecords for Database {
         let doubts = self.transact(move |tables| {
             let all = tables.doubts.iter();
             all.filter(|((connection, _, _), _)| *connection == of)
-                .map(|((_, sku, kind), due)| (sku.clone(), *kind, *due))
+                .map(|((_, sku, kind), doubt)| (sku.clone(), *kind, doubt.due))
                 .collect()
         });
         let doubts = doubts.await?;
@@ -231,39 +321,44 @@ impl LaneRecords for Database {
                 .map(|((_, sku), (_, _, input))| (sku.clone(), input.clone()))
                 .collect()
         });
+        let parked = parked.await?;
+        let of = connection.as_str().to_owned();
+        let approvals = self.transact(move |tables| tables.approvals.get(&of).cloned());
         Ok(LaneRows {
             snapshot,
             attempts,
             doubts,
-            parked: parked.await?,
+            parked,
+            approvals: approvals.await?.unwrap_or_default(),
         })
     }
 
     /// Receipts are never old enough in a world that lasts minutes.
-    async fn drop_old_attempts(&self, _: &LaneName, _: i64) {}
+    async fn drop_old_attempts(&self, _: &ConnectionId) {}
 
     async fn forget(&self, connection: &ConnectionId) {
         let of = connection.as_str().to_owned();
-        let forgotten = self.transact(move |tables| {
-            tables.parked.retain(|(connection, _), _| *connection != of);
-            tables
-                .doubts
-                .retain(|(connection, _, _), _| *connection != of);
-            tables.snapshots.remove(&of);
-        });
-        forgotten.await.ok();
+        self.transact(move |tables| tables.forget(&of)).await.ok();
     }
 
-    async fn doubt_orders(&self, named: &Named, due: Timestamp) -> Result<(), DbError> {
-        let named = named.clone();
-        self.transact(move |tables| {
-            for (connection, sku) in named {
-                tables
-                    .doubts
-                    .insert((connection, sku, DoubtKind::Order), due);
-            }
-        })
-        .await
+    async fn open_doubts(
+        &self,
+        kind: DoubtKind,
+        articles: &BTreeSet<(String, Sku)>,
+        due: Timestamp,
+    ) -> Result<(), DbError> {
+        let articles = articles.clone();
+        self.transact(move |tables| tables.open_doubts(kind, &articles, due))
+            .await
+    }
+
+    async fn last_doubt(&self) -> Result<i64, DbError> {
+        self.transact(|tables| tables.doubt_number).await
+    }
+
+    async fn doubts_since(&self, number: i64) -> Result<Vec<OutsideDoubt>, DbError> {
+        self.transact(move |tables| tables.doubts_since(number))
+            .await
     }
 }
 
@@ -286,21 +381,22 @@ impl OwnerRows for Database {
         .await
     }
 
-    async fn of(&self, connections: &BTreeSet<ConnectionId>) -> Result<Vec<OwnerRow>, DbError> {
-        let connections = connections.clone();
+    async fn of_others(&self, owner: &str) -> Result<Vec<OwnerRow>, DbError> {
+        let owner = owner.to_owned();
         self.transact(move |tables| {
-            let rows = connections.iter().map(|connection| {
-                let connection = connection.as_str().to_owned();
-                let row = tables.owners.entry(connection.clone());
-                row.or_insert(OwnerRow {
-                    connection,
-                    owner: String::new(),
-                    epoch: 0,
-                    renewal: 0,
-                })
-                .clone()
-            });
-            rows.collect()
+            let others = tables.owners.values().filter(|row| row.owner != owner);
+            others.cloned().collect()
+        })
+        .await
+    }
+
+    async fn add(&self, connections: &[&str]) -> Result<(), DbError> {
+        let connections: Vec<String> = connections.iter().map(|&one| one.to_owned()).collect();
+        self.transact(move |tables| {
+            for connection in connections {
+                let row = OwnerRow::new(&connection);
+                tables.owners.entry(connection).or_insert(row);
+            }
         })
         .await
     }
@@ -318,17 +414,58 @@ impl OwnerRows for Database {
                 let Some(row) = tables.owners.get_mut(&read.connection) else {
                     continue;
                 };
-                if (row.epoch, row.renewal) != (read.epoch, read.renewal) {
+                let same = (row.epoch, row.renewal) == (read.epoch, read.renewal);
+                if !same || row.owner == owner {
                     continue;
                 }
                 row.owner.clone_from(&owner);
                 row.epoch += 1;
                 row.renewal = 0;
+                tables.gone.remove(&read.connection);
                 if let Ok(connection) = read.connection.parse() {
                     taken.insert(connection, row.epoch);
                 }
             }
             taken
+        })
+        .await
+    }
+
+    async fn give_back(&self, rows: &[(ConnectionId, i64)]) -> Result<(), DbError> {
+        let rows = rows.to_vec();
+        self.transact(move |tables| {
+            for (connection, epoch) in rows {
+                let row = tables.owners.get_mut(connection.as_str());
+                if let Some(row) = row.filter(|row| row.epoch == epoch) {
+                    row.owner.clear();
+                }
+            }
+        })
+        .await
+    }
+
+    async fn beat(&self, process: &str) -> Result<Vec<(String, i64)>, DbError> {
+        let process = process.to_owned();
+        self.transact(move |tables| *tables.replicas.entry(process).or_default() += 1)
+            .await?;
+        self.transact(|tables| tables.replicas.clone().into_iter().collect())
+            .await
+    }
+
+    async fn bury(&self, process: &str, beat: i64) -> Result<(), DbError> {
+        let process = process.to_owned();
+        self.transact(move |tables| {
+            if tables.replicas.get(&process) == Some(&beat) {
+                tables.replicas.remove(&process);
+            }
+        })
+        .await
+    }
+
+    async fn leave(&self, process: &str) -> Result<(), DbError> {
+        let process = process.to_owned();
+        self.transact(move |tables| {
+            tables.replicas.remove(&process);
         })
         .await
     }
