@@ -5,6 +5,8 @@ mod identifier;
 mod invalid;
 mod money;
 mod quantity;
+#[cfg(feature = "simulated-clock")]
+pub mod simulated_clock;
 mod sku;
 mod text;
 mod timestamp;

@@ -28,6 +28,10 @@ impl Timestamp {
     /// The instant it is now by the clock of this machine.
     #[must_use]
     pub fn now() -> Self {
+        #[cfg(feature = "simulated-clock")]
+        if let Some(micros) = crate::simulated_clock::now_micros() {
+            return Self::from_micros(micros);
+        }
         Self::from(OffsetDateTime::now_utc())
     }
 
