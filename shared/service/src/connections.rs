@@ -183,7 +183,7 @@ impl Connections {
         let concurrency = concurrency(&record, adapter.as_ref());
         let pace = record.settings.requests_per_minute.map(|per_minute| {
             let bucket = Bucket::new(&self.0.parts.bus, storelink_bus::streams::names::PACE);
-            Pace::new(&record.id, per_minute, bucket)
+            Pace::new(&record.id, per_minute, Arc::new(bucket))
         });
         let gate = match state.gates.get(&record.id) {
             Some(gate) => {

@@ -1,8 +1,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use storelink_adapter_api::{Denied, Permit, Purpose, RequestGate};
+use storelink_runtime::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::pace::Pace;
@@ -48,7 +49,7 @@ impl ConnectionGate {
     }
 
     async fn place(&self, purpose: Purpose) -> Result<Permit, Denied> {
-        let place = tokio::time::timeout(LONGEST_WAIT, self.places.take(purpose)).await;
+        let place = timeout(LONGEST_WAIT, self.places.take(purpose)).await;
         let place = place.map_err(|_| Denied::Busy)?;
         let pace = self
             .pace
@@ -73,7 +74,7 @@ impl ConnectionGate {
             if since.elapsed() > LONGEST_WAIT {
                 return Err(Denied::Busy);
             }
-            tokio::time::sleep_until(until.into()).await;
+            sleep_until(until).await;
         }
     }
 

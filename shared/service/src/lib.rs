@@ -10,9 +10,12 @@ mod places;
 mod pressure;
 mod refill;
 mod rejection;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 pub use connections::Connections;
 pub use context::{ServiceContext, ServiceParts, StartError};
 pub use holds::{HoldsEvent, HoldsWatch};
 pub use linked::{AccessError, LinkedConnection};
+pub use pace::PaceBucket;
 pub use rejection::reject_event;

@@ -3,9 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use storelink_bus::kv::{Bucket, KvError};
+use storelink_bus::kv::{Bucket, Entry, KvError};
 use storelink_model::{ConnectionId, Timestamp};
+use storelink_planted_faults::planted;
+use storelink_runtime::sleep;
 
 /// How often a turn is tried for against others before this process keeps the distance alone.
 const CONTESTS: usize = 16;
@@ -23,8 +26,30 @@ const CLOCK_ERROR: i64 = 5_000_000;
 pub(crate) struct Pace {
     distance: Distance,
     key: Arc<str>,
-    bucket: Bucket,
+    bucket: Arc<dyn PaceBucket>,
     local: Arc<Mutex<i64>>,
+}
+
+/// The bucket in which the processes of an installation agree on the next turn. A write that fails may
+/// have had its effect.
+#[async_trait]
+pub trait PaceBucket: Send + Sync {
+    /// The value of a key.
+    async fn get(&self, key: &str) -> Result<Option<Entry>, KvError>;
+
+    /// Writes a key that still has `revision`, 0 when it has none; else it is a conflict.
+    async fn update(&self, key: &str, value: Vec<u8>, revision: u64) -> Result<u64, KvError>;
+}
+
+#[async_trait]
+impl PaceBucket for Bucket {
+    async fn get(&self, key: &str) -> Result<Option<Entry>, KvError> {
+        Self::get(self, key).await
+    }
+
+    async fn update(&self, key: &str, value: Vec<u8>, revision: u64) -> Result<u64, KvError> {
+        Self::update(self, key, value, revision).await
+    }
 }
 
 /// More requests wait for their turn than may be promised one.
@@ -46,7 +71,11 @@ enum Missed {
 impl Pace {
     /// At most `per_minute` requests in any minute, evenly spread: a burst would be answered 429 by a
     /// store that counts seconds.
-    pub(crate) fn new(connection: &ConnectionId, per_minute: u32, bucket: Bucket) -> Self {
+    pub(crate) fn new(
+        connection: &ConnectionId,
+        per_minute: u32,
+        bucket: Arc<dyn PaceBucket>,
+    ) -> Self {
         Self {
             distance: Distance::of(per_minute),
             key: format!("pace.{connection}").into(),
@@ -68,7 +97,7 @@ impl Pace {
         let now = Timestamp::now().micros();
         let at = self.reserve_local(now, now.saturating_add(wait))?;
         if let Ok(wait @ 1..) = u64::try_from(at.saturating_sub(now)) {
-            tokio::time::sleep(Duration::from_micros(wait)).await;
+            sleep(Duration::from_micros(wait)).await;
         }
         Ok(())
     }
@@ -93,6 +122,9 @@ impl Pace {
                 at: self.distance.after(turn.at),
             };
             let value = serde_json::to_vec(&reserved).unwrap_or_default();
+            if planted!(PaceNotReserved) {
+                return Ok(turn.wait);
+            }
             match self.bucket.update(&self.key, value, revision).await {
                 Ok(_) => return Ok(turn.wait),
                 Err(KvError::Conflict { .. }) if contest < CONTESTS => contest += 1,

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use storelink_adapter_api::Purpose;
+use storelink_runtime::Instant;
 use tokio::sync::oneshot;
 
 /// Who has waited for so long is served before the more urgent: a backlog of writes must not keep

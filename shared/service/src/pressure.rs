@@ -3,7 +3,9 @@
 //!
 //! Knows neither clock nor task: everything is told to it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use storelink_runtime::Instant;
 
 /// The first pause after a refusal; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -135,7 +137,7 @@ impl Pressure {
     }
 
     fn pause(&mut self, now: Instant) {
-        self.paused_until = now.checked_add(self.next_pause);
+        self.paused_until = Some(now + self.next_pause);
         // What leaves at the end of the pause is the next trial.
         self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
     }

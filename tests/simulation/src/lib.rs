@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 pub mod kernel;
+pub mod orders;
 pub mod seeds;
 
 use seeds::Outcome;
+use storelink_planted_faults::Fault;
 
 /// One of the two worlds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -15,11 +17,28 @@ pub enum Plane {
 }
 
 impl Plane {
+    /// The faults that this world must find, each with a seed that does, as far as one is known.
+    #[must_use]
+    pub fn known(self) -> &'static [(Fault, u64)] {
+        match self {
+            Self::Values => &[],
+            Self::Orders => orders::known::KNOWN,
+        }
+    }
+
+    /// The faults that this world must find.
+    #[must_use]
+    pub fn faults(self) -> Vec<Fault> {
+        self.known().iter().map(|(fault, _)| *fault).collect()
+    }
+
     /// Runs the world of a seed and judges it.
     #[must_use]
     pub fn run(self, seed: u64, told: bool) -> Outcome {
-        let _ = (seed, told);
-        Outcome::default()
+        match self {
+            Self::Values => Outcome::default(),
+            Self::Orders => orders::run(seed, told),
+        }
     }
 }
 

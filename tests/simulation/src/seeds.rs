@@ -57,8 +57,16 @@ pub struct Tally {
     pub run: usize,
     /// Simulated time of all of them, in microseconds.
     pub simulated_micros: i64,
+    /// A fingerprint of all their steps.
+    pub digest: u64,
     /// Those that failed.
     pub failures: Vec<Failure>,
+}
+
+/// Where seeds begin that nobody ran before.
+#[must_use]
+pub fn fresh_base() -> u64 {
+    rand::random::<u64>() >> 1
 }
 
 /// Runs seeds on all cores; stops early when `first_only` and one failed.
@@ -76,6 +84,9 @@ pub fn run(plane: Plane, seeds: &[u64], fault: Option<Fault>, first_only: bool) 
             let outcome = plane.run(*seed, false);
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.run += 1;
+            // The sum is the same whichever thread comes first.
+            let digest = outcome.digest.rotate_left(u32::try_from(seed % 64).unwrap_or_default());
+            tally.digest = tally.digest.wrapping_add(digest);
             tally.simulated_micros += outcome.simulated_micros;
             if !outcome.violations.is_empty() {
                 found.store(true, Ordering::Relaxed);
@@ -96,4 +107,18 @@ pub fn run(plane: Plane, seeds: &[u64], fault: Option<Fault>, first_only: bool) 
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     tally.failures.sort_by_key(|failure| failure.seed);
     tally
+}
+
+/// The first seed that finds a fault, of those that pass without it.
+#[must_use]
+pub fn search(plane: Plane, fault: Fault, count: u64) -> Option<Failure> {
+    let all: Vec<u64> = (0..count).collect();
+    for some in all.chunks(40) {
+        let found = run(plane, some, Some(fault), true);
+        let true_find = |failure: &Failure| plane.run(failure.seed, false).violations.is_empty();
+        if let Some(failure) = found.failures.into_iter().find(true_find) {
+            return Some(failure);
+        }
+    }
+    None
 }

@@ -77,6 +77,21 @@ impl Publication {
     pub fn subject(&self) -> &str {
         &self.subject
     }
+
+    /// The payload.
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The id by which the stream recognises a repetition, if one was set.
+    pub fn id(&self) -> Option<&str> {
+        self.message_id.as_deref()
+    }
+
+    /// The sequence that the last message of the subject must have, if one was set.
+    pub fn expected_last(&self) -> Option<u64> {
+        self.expected_last_subject_sequence
+    }
 }
 
 /// The stream stored a message.

@@ -8,6 +8,10 @@ use time::OffsetDateTime;
 use super::hold::Hold;
 use crate::{Headers, TraceContext};
 
+/// For how long a message that comes from no broker is held.
+#[cfg(feature = "simulation")]
+const SIMULATED_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// A message that is being worked on. Clones share it.
 #[derive(Clone, Debug)]
 pub struct WorkItem(Arc<Content>);
@@ -29,6 +33,35 @@ pub(super) struct Content {
 impl WorkItem {
     pub(super) fn new(content: Content) -> Self {
         Self(Arc::new(content))
+    }
+
+    /// A message that comes from no broker.
+    #[cfg(feature = "simulation")]
+    pub fn simulated(
+        subject: String,
+        payload: Bytes,
+        sequence: u64,
+        delivered: i64,
+        published: OffsetDateTime,
+    ) -> Self {
+        Self::new(Content {
+            subject,
+            headers: Headers::new(),
+            payload,
+            stream: String::new(),
+            consumer: String::new(),
+            sequence,
+            delivered,
+            pending: 0,
+            published,
+            hold: Hold::since(storelink_runtime::Instant::now(), SIMULATED_WAIT),
+        })
+    }
+
+    /// Holds it for another wait unless it was lost already.
+    #[cfg(feature = "simulation")]
+    pub fn prolong(&self) {
+        self.0.hold.prolong();
     }
 
     /// The subject.

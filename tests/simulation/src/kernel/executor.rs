@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use storelink_model::{Timestamp, simulated_clock};
+use storelink_model::Timestamp;
 
 use super::Random;
+use super::machine::Inside;
 use super::story::Story;
 
 /// When every world begins: 2026-01-01, in microseconds since 1970.
@@ -170,9 +171,24 @@ impl Sim {
         if let Some(process) = state.processes.get_mut(&process) {
             process.frozen = false;
         }
+        let clock = state.clock_of(process);
         drop(state);
-        // Outside the lock: ending a task may wake another.
+        // Outside the lock: ending a task may wake another, and ask for the time.
+        let _inside = Inside::of(self, process, clock);
         drop(ended);
+    }
+
+    /// Ends the world: no task and nothing that was to happen later is left, nor what they held.
+    pub fn end(&self) {
+        let processes: Vec<ProcessId> = self.state().processes.keys().copied().collect();
+        for process in processes {
+            self.kill(process);
+        }
+        let mut state = self.state();
+        state.events.clear();
+        let effects = std::mem::take(&mut state.effects);
+        drop(state);
+        drop(effects);
     }
 
     /// Stops a process as `SIGSTOP` does, or lets it go on.
@@ -239,7 +255,7 @@ impl Sim {
 
     /// Makes one step of one of the tasks that can make one.
     fn step_a_task(&self) -> bool {
-        let (id, mut task, clock) = {
+        let (id, mut task, process, clock) = {
             let mut state = self.state();
             let able = self.able(&state);
             let place = state.random.below(able.len());
@@ -255,19 +271,14 @@ impl Sim {
             };
             let process = *process;
             let Some(task) = task.take() else { return true };
-            let error = state
-                .processes
-                .get(&process)
-                .map_or(0, |one| one.clock_error);
-            (id, task, now.saturating_add(error))
+            (id, task, process, state.clock_of(process))
         };
-        simulated_clock::set(Some(clock));
+        let inside = Inside::of(self, process, clock);
         let waker = Waker::from(Arc::new(TaskWaker {
             task: id,
             woken: Arc::downgrade(&self.0.woken),
         }));
         let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
-        simulated_clock::set(None);
         let mut state = self.state();
         match polled {
             Poll::Ready(()) => {
@@ -283,6 +294,7 @@ impl Sim {
         }
         drop(state);
         drop(task);
+        drop(inside);
         true
     }
 
@@ -326,6 +338,12 @@ impl Sim {
 }
 
 impl State {
+    /// The time by the clock of a process.
+    fn clock_of(&self, process: ProcessId) -> i64 {
+        let error = self.processes.get(&process).map_or(0, |one| one.clock_error);
+        self.now.saturating_add(error)
+    }
+
     fn fresh(&mut self) -> u64 {
         self.next += 1;
         self.next

@@ -5,6 +5,7 @@
 //! see [`Sim::digest`].
 
 mod executor;
+mod machine;
 mod random;
 mod story;
 mod wire;
