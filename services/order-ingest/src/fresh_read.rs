@@ -1,12 +1,12 @@
 //! Asking for a fresh read of one order.
 
-use storelink_bus::{Bus, Publication, PublishError, TraceContext};
+use storelink_bus::{Publication, PublishError, TraceContext};
 use storelink_events::internal::PollJob;
 use storelink_events::subject;
 use storelink_model::{ConnectionId, Platform, TenantId};
-use uuid::Uuid;
 
 use crate::IngestError;
+use crate::broker::Broker;
 
 /// The order to be read.
 #[derive(Debug, Clone, Copy)]
@@ -19,14 +19,14 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Queues a job that reads one order. One that is queued already reads it just as well.
-pub(crate) async fn ask(bus: &Bus, wanted: Wanted<'_>) -> Result<(), IngestError> {
+pub(crate) async fn ask(broker: &dyn Broker, wanted: Wanted<'_>) -> Result<(), IngestError> {
     let job = PollJob {
         tenant: wanted.tenant.clone(),
         connection: wanted.connection.clone(),
         entity: "orders".to_owned(),
         external_id: Some(wanted.external_id.to_owned()),
         full: false,
-        run: format!("fresh-{}", Uuid::now_v7().simple()),
+        run: format!("fresh-{}", storelink_model::unique_id().simple()),
     };
     let subject = subject::poll_one(
         wanted.platform,
@@ -42,7 +42,7 @@ pub(crate) async fn ask(bus: &Bus, wanted: Wanted<'_>) -> Result<(), IngestError
     {
         publication = publication.trace(&trace);
     }
-    match bus.publish(publication).await {
+    match broker.publish(publication).await {
         Ok(_) | Err(PublishError::SubjectTaken { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }

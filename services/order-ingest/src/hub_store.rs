@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::GetStreamErrorKind;
 use serde::{Deserialize, Serialize};
-use storelink_bus::Bus;
 use storelink_bus::streams::{self, Keep, names};
 use storelink_model::{ConnectionId, TenantId, Timestamp};
 use storelink_persistence::{Database, DbError, Transaction, args};
+use storelink_planted_faults::planted;
 
 use crate::IngestError;
+use crate::broker::Broker;
+use crate::outbox::Outbox;
 
 /// Name of the row in `meta` that says which stream the events went to.
 const HUB: &str = "hub_stream";
@@ -18,12 +18,14 @@ const HUB: &str = "hub_stream";
 /// Which stream it is: one that was made anew, or restored from an older state, is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Store {
+pub enum Store {
     /// There is none; what it had is on its way again.
     Missing,
     /// This one.
     Stream {
+        /// When it was made.
         created_micros: i64,
+        /// The sequence of its last message.
         last_sequence: u64,
     },
 }
@@ -51,31 +53,50 @@ impl Store {
 
 /// Compares the stream with the one that the events went to; after a loss everything that it would
 /// still keep waits to be published again.
-pub(crate) async fn check(database: &Database, bus: &Bus) -> Result<(), IngestError> {
-    let found = find(bus).await?;
-    let row = database
-        .fetch_optional("SELECT value FROM meta WHERE name = $1", args![HUB])
-        .await?;
-    let known = match &row {
-        // A text of another release tells nothing: then events are published once too often.
-        Some(row) => Some(
-            serde_json::from_str(&row.text("value")?).unwrap_or(Store::Stream {
-                created_micros: 0,
-                last_sequence: 0,
-            }),
-        ),
-        None => None,
-    };
+pub(crate) async fn check(outbox: &dyn Outbox, broker: &dyn Broker) -> Result<(), IngestError> {
+    let found = broker.find_store().await?;
+    let known = outbox.known_store().await?;
     if known == Some(found) {
         return Ok(());
     }
-    let mut transaction = database.begin().await?;
-    if known.is_some_and(|known| !found.keeps_all_of(known)) {
-        let since = Timestamp::now().micros() - micros(kept_for());
-        let rows = mark_unpublished(&mut transaction, since).await?;
+    let lost = known.is_some_and(|known| !found.keeps_all_of(known));
+    let since = Timestamp::now().micros() - micros(kept_for());
+    let again = (lost && !planted!(HubLossUnnoticed)).then_some(since);
+    let rows = outbox.keep_store(found, again).await?;
+    if lost {
         tracing::warn!(rows, "the broker lost its events; they are published again");
     }
-    let value = serde_json::to_string(&found).map_err(IngestError::encode("the stream"))?;
+    Ok(())
+}
+
+/// The stream that the events went to, as it was noted.
+pub(crate) async fn known(database: &Database) -> Result<Option<Store>, IngestError> {
+    let row = database
+        .fetch_optional("SELECT value FROM meta WHERE name = $1", args![HUB])
+        .await?;
+    // A text of another release tells nothing: then events are published once too often.
+    row.map(|row| {
+        let unknown = Store::Stream {
+            created_micros: 0,
+            last_sequence: 0,
+        };
+        Ok(serde_json::from_str(&row.text("value")?).unwrap_or(unknown))
+    })
+    .transpose()
+}
+
+/// Notes the stream and, after a loss, makes what was written after `again` wait once more.
+pub(crate) async fn keep(
+    database: &Database,
+    store: Store,
+    again: Option<i64>,
+) -> Result<u64, IngestError> {
+    let mut transaction = database.begin().await?;
+    let rows = match again {
+        Some(since) => mark_unpublished(&mut transaction, since).await?,
+        None => 0,
+    };
+    let value = serde_json::to_string(&store).map_err(IngestError::encode("the stream"))?;
     transaction
         .execute(
             "INSERT INTO meta (name, value) VALUES ($1, $2) \
@@ -84,7 +105,7 @@ pub(crate) async fn check(database: &Database, bus: &Bus) -> Result<(), IngestEr
         )
         .await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(rows)
 }
 
 /// For how long the broker keeps events.
@@ -92,26 +113,6 @@ pub(crate) fn kept_for() -> Duration {
     match streams::stream(names::HUB).map(|stream| stream.keep) {
         Some(Keep::For(age)) => age,
         _ => Duration::MAX,
-    }
-}
-
-async fn find(bus: &Bus) -> Result<Store, IngestError> {
-    match bus.jetstream().get_stream(names::HUB).await {
-        Ok(stream) => {
-            let info = stream.cached_info();
-            Ok(Store::Stream {
-                created_micros: Timestamp::from(info.created).micros(),
-                last_sequence: info.state.last_sequence,
-            })
-        }
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(answer)
-                if answer.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-            {
-                Ok(Store::Missing)
-            }
-            _ => Err(IngestError::Stream(error.to_string())),
-        },
     }
 }
 

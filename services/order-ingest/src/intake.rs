@@ -1,11 +1,14 @@
 //! From messages to the ledger: one batch, one transaction, one outcome per message.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use storelink_bus::{Bus, Outcome, WorkItem};
+use storelink_bus::{Outcome, WorkItem};
 use storelink_events::internal::OrderRead;
+use storelink_planted_faults::planted;
 
 use crate::IngestError;
+use crate::broker::Broker;
 use crate::fresh_read::{self, Wanted};
 use crate::ledger::{Arrival, Ledger};
 use crate::metrics::IngestMetrics;
@@ -19,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Intake {
     pub(crate) ledger: Ledger,
     pub(crate) relay: Relay,
-    pub(crate) bus: Bus,
+    pub(crate) broker: Arc<dyn Broker>,
     pub(crate) metrics: IngestMetrics,
 }
 
@@ -86,7 +89,7 @@ impl Intake {
             external_id: &read.external_id,
             trace: arrival.trace(),
         };
-        match fresh_read::ask(&self.bus, wanted).await {
+        match fresh_read::ask(&*self.broker, wanted).await {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::retry(error),
         }
@@ -104,7 +107,9 @@ fn read(item: &WorkItem) -> Result<Arrival, Outcome> {
 }
 
 fn outcome_of(error: &IngestError) -> Outcome {
-    if error.is_transient() {
+    if planted!(MessageLetGoUntaken) {
+        Outcome::Done
+    } else if error.is_transient() {
         Outcome::retry_after(PAUSE, error)
     } else {
         Outcome::park(error.code(), error.to_string())

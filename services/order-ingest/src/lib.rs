@@ -1,17 +1,25 @@
 #![doc = include_str!("../README.md")]
+// Ports are public for the simulation alone.
+#![cfg_attr(not(feature = "simulation"), allow(unreachable_pub))]
 
 mod announcement;
 mod assessment;
+mod broker;
+#[cfg(any(test, feature = "simulation"))]
+pub mod contract;
 mod error;
 mod fresh_read;
 mod hub_store;
 mod intake;
 mod ledger;
 mod metrics;
+mod outbox;
 mod questions;
 mod refused;
 mod relay;
 pub mod revision;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod upkeep;
 
 use std::sync::Arc;
@@ -26,6 +34,7 @@ use tokio_util::task::TaskTracker;
 
 pub use error::IngestError;
 pub use hub_store::{Scope, re_emit};
+use ledger::HeldOrders;
 pub use ledger::{Arrival, Ledger};
 pub use relay::Relay;
 
@@ -59,6 +68,7 @@ pub async fn run(context: ServiceContext) -> Result<(), IngestError> {
             link.record.settings.rounding
         })
     });
+    let held = HeldOrders::new(database.clone(), ledger.clone());
     let relay = Relay::new(database.clone(), context.bus.clone());
     let metrics = metrics::IngestMetrics::new();
 
@@ -74,7 +84,7 @@ pub async fn run(context: ServiceContext) -> Result<(), IngestError> {
     ));
     beside.spawn(upkeep::expire(database.clone(), days, stop.clone()));
     beside.spawn(upkeep::release(
-        ledger.clone(),
+        held.clone(),
         relay.clone(),
         connections,
         stop.clone(),
@@ -84,14 +94,14 @@ pub async fn run(context: ServiceContext) -> Result<(), IngestError> {
     beside.spawn(async move { relaying.run(stop_relay).await });
 
     let questions = questions::Questions {
-        ledger: ledger.clone(),
+        held,
         relay: relay.clone(),
         bus: context.bus.clone(),
     };
     let intake = Arc::new(intake::Intake {
         ledger,
         relay,
-        bus: context.bus.clone(),
+        broker: Arc::new(context.bus.clone()),
         metrics,
     });
     let orders = WorkLoop::new(&context.bus, streams::ORDER_INGEST)

@@ -15,7 +15,7 @@ use storelink_persistence::{Arg, Row, args};
 use tokio_util::sync::CancellationToken;
 
 use crate::fresh_read::{self, Wanted};
-use crate::ledger::Ledger;
+use crate::ledger::HeldOrders;
 use crate::relay::Relay;
 use crate::{IngestError, SERVICE};
 
@@ -24,7 +24,7 @@ const LARGEST_PAGE: u32 = 500;
 /// Answers questions. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Questions {
-    pub(crate) ledger: Ledger,
+    pub(crate) held: HeldOrders,
     pub(crate) relay: Relay,
     pub(crate) bus: Bus,
 }
@@ -86,7 +86,7 @@ impl Questions {
         // Ids are texts that begin with `ord_`: every one of them is below a tilde.
         let before = page.after.as_deref().unwrap_or("~");
         let mut wanted: Vec<Arg> = args![page.tenant.as_str(), connection, before, limit + 1];
-        let database = self.ledger.database();
+        let database = self.held.database();
         let rows = match number {
             None => {
                 const PAGE: &str = "SELECT o.*, p.code AS parked_code, p.text AS parked_text, \
@@ -120,7 +120,7 @@ impl Questions {
             .as_ref()
             .map_or("", |connection| connection.as_str());
         let rows = self
-            .ledger
+            .held
             .database()
             .fetch_all(
                 "SELECT * FROM parked WHERE tenant = $1 AND ($2 = '' OR connection = $2) \
@@ -141,12 +141,12 @@ impl Questions {
         let Ok(order) = question.id.parse::<OrderId>() else {
             return Ok(Retried { found: false });
         };
-        let Some(found) = self.ledger.reassess(&question.tenant, &order).await? else {
+        let Some(found) = self.held.reassess(&question.tenant, &order).await? else {
             return Ok(Retried { found: false });
         };
         // An event that the broker refused is tried at once, not after its pause.
         let at_once = "UPDATE outbox SET due = 0 WHERE chain = $1 AND published IS NULL";
-        self.ledger
+        self.held
             .database()
             .execute(at_once, args![order.as_str()])
             .await?;

@@ -11,14 +11,17 @@ use futures::StreamExt;
 use storelink_bus::{Bus, Headers, Publication, PublishError, TraceContext};
 use storelink_events::subject;
 use storelink_model::Timestamp;
-use storelink_persistence::{Database, DbError, Row, args};
+use storelink_persistence::Database;
+use storelink_planted_faults::planted;
+use storelink_runtime::{Instant, sleep, timeout};
 use storelink_telemetry::trace_context;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{IngestError, hub_store, refused};
+use crate::broker::Broker;
+use crate::outbox::{Claimed, Outbox, Waiting};
+use crate::{IngestError, hub_store};
 
 /// Rows of one claim, and publishes on their way at the same time.
 const BATCH: i64 = 200;
@@ -40,38 +43,23 @@ const LONGEST_PAUSE_REFUSED_MICROS: i64 = 300_000_000;
 /// Publishes the outbox. Several may run on one database. Clones share the wake-up.
 #[derive(Clone)]
 pub struct Relay {
-    database: Database,
-    bus: Bus,
+    outbox: Arc<dyn Outbox>,
+    broker: Arc<dyn Broker>,
     wake: Arc<Notify>,
-}
-
-/// A row that this process publishes now.
-struct Claimed {
-    id: String,
-    /// In characters.
-    size: i64,
-}
-
-/// A row that waits.
-struct Waiting {
-    id: String,
-    order_event: bool,
-    chain: String,
-    position: i64,
-    tenant: String,
-    subject: String,
-    payload: String,
-    trace: Option<String>,
-    attempts: i64,
 }
 
 impl Relay {
     /// A relay of the ledger in this database.
     #[must_use]
     pub fn new(database: Database, bus: Bus) -> Self {
+        Self::within(Arc::new(database), Arc::new(bus))
+    }
+
+    /// A relay of the events that wait here.
+    pub(crate) fn within(outbox: Arc<dyn Outbox>, broker: Arc<dyn Broker>) -> Self {
         Self {
-            database,
-            bus,
+            outbox,
+            broker,
             wake: Arc::new(Notify::new()),
         }
     }
@@ -87,17 +75,18 @@ impl Relay {
         let mut started = false;
         while !stop.is_cancelled() {
             let pass = async {
-                if !started {
-                    self.take_over().await?;
+                if !started && !planted!(ClaimForEver) {
+                    self.outbox.take_over().await?;
                     started = true;
                 }
                 if looked_at_store.is_none_or(|at| at.elapsed() >= SLOW_TICK) {
-                    hub_store::check(&self.database, &self.bus).await?;
+                    hub_store::check(&*self.outbox, &*self.broker).await?;
                     looked_at_store = Some(Instant::now());
                 }
                 self.publish_waiting().await
             };
             let outcome = tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 outcome = pass => outcome,
             };
@@ -109,6 +98,7 @@ impl Relay {
                 }
             };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = self.wake.notified() => {}
                 () = sleep(pause) => {}
@@ -116,7 +106,7 @@ impl Relay {
         }
         // What was under way is claimed and would wait: this process gives it to itself again.
         let last = async {
-            self.take_over().await?;
+            self.outbox.take_over().await?;
             self.publish_waiting().await
         };
         match timeout(LAST_PASS, last).await {
@@ -134,7 +124,7 @@ impl Relay {
     pub async fn publish_waiting(&self) -> Result<usize, IngestError> {
         let mut all = 0;
         loop {
-            if !self.bus.is_connected() {
+            if !self.broker.is_connected() {
                 return Err(IngestError::Stream(
                     "the broker is not connected".to_owned(),
                 ));
@@ -143,8 +133,12 @@ impl Relay {
             if claimed.is_empty() {
                 return Ok(all);
             }
+            if planted!(MarkedBeforePublished) {
+                let rows = self.outbox.load(&claimed).await?;
+                self.mark(rows).await?;
+            }
             for portion in portions(claimed) {
-                let rows = self.load(&portion).await?;
+                let rows = self.outbox.load(&portion).await?;
                 all += self.publish_all(rows).await?;
             }
         }
@@ -164,6 +158,7 @@ impl Relay {
         for (row, outcome) in outcomes {
             match outcome {
                 Ok(()) => done.push(row),
+                Err(_) if planted!(FailureMarkedPublished) => done.push(row),
                 Err(error) => failed.push((row, error)),
             }
         }
@@ -175,56 +170,14 @@ impl Relay {
         Ok(published)
     }
 
-    /// A row that a process claimed and did not finish is due again when a process starts. Another
-    /// replica may be publishing it at this moment: then it is published twice and stored once.
-    async fn take_over(&self) -> Result<(), DbError> {
-        self.database
-            .execute(
-                "UPDATE outbox SET due = 0 WHERE published IS NULL AND attempts = 0 AND due > 0",
-                args![],
-            )
-            .await
-            .map(drop)
-    }
-
-    /// Takes rows that are due and the first of their chain.
     async fn claim(&self) -> Result<Vec<Claimed>, IngestError> {
-        let now = Timestamp::now();
-        let until = now.micros() + micros(CLAIM);
-        let rows = self
-            .database
-            .fetch_all(
-                "UPDATE outbox SET due = $2 WHERE due <= $1 AND id IN (\
-                   SELECT o.id FROM outbox o WHERE o.published IS NULL AND o.due <= $1 \
-                   AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.chain = o.chain \
-                     AND e.position < o.position AND e.published IS NULL) \
-                   ORDER BY o.created, o.id LIMIT $3) \
-                 RETURNING id, CAST(LENGTH(payload) AS BIGINT) AS size",
-                args![now.micros(), until, BATCH],
-            )
-            .await?;
-        let claimed = rows.iter().map(|row| {
-            Ok(Claimed {
-                id: row.text("id")?,
-                size: row.int("size")?,
-            })
-        });
-        Ok(claimed.collect::<Result<_, DbError>>()?)
-    }
-
-    /// What claimed rows hold.
-    async fn load(&self, claimed: &[Claimed]) -> Result<Vec<Waiting>, DbError> {
-        let ids = claimed.iter().map(|row| args![&row.id]).collect();
-        self.database
-            .fetch_values(
-                "WITH claimed(id) AS (VALUES",
-                ") SELECT o.* FROM outbox o JOIN claimed c ON o.id = c.id",
-                ids,
-            )
-            .await?
-            .iter()
-            .map(Waiting::from_row)
-            .collect()
+        let now = Timestamp::now().micros();
+        let until = if planted!(ClaimForEver) {
+            i64::MAX
+        } else {
+            now + micros(CLAIM)
+        };
+        Ok(self.outbox.claim(now, until, BATCH).await?)
     }
 
     async fn publish(&self, row: &Waiting) -> Result<(), PublishError> {
@@ -244,10 +197,10 @@ impl Relay {
         if let Some(trace) = trace.and_then(|trace| TraceContext::new(&trace, None)) {
             publication = publication.trace(&trace);
         }
-        if row.order_event {
+        if row.order_event && !planted!(EventWithoutExpectation) {
             publication = publication.expect_last_subject_sequence(0);
         }
-        match self.bus.publish(publication).instrument(span).await {
+        match self.broker.publish(publication).instrument(span).await {
             Ok(_) => Ok(()),
             // The subject names order and revision: whatever lies there is this event.
             Err(PublishError::WrongLastSequence { .. }) if row.order_event => Ok(()),
@@ -256,34 +209,14 @@ impl Relay {
     }
 
     async fn mark(&self, mut done: Vec<Waiting>) -> Result<(), IngestError> {
-        let now = Timestamp::now().micros();
         // One sequence for all replicas, so that two of them never wait for each other.
         done.sort_by(|one, other| one.id.cmp(&other.id));
-        let mut transaction = self.database.begin().await?;
-        transaction
-            .execute_values(
-                "WITH done(id, at) AS (VALUES",
-                ") UPDATE outbox SET published = done.at FROM done WHERE outbox.id = done.id",
-                done.iter().map(|row| args![&row.id, now]).collect(),
-            )
-            .await?;
-        let orders = done.iter().filter(|row| row.order_event);
-        transaction
-            .execute_values(
-                "WITH done(order_id, revision, at) AS (VALUES",
-                ") UPDATE revisions SET published = done.at FROM done \
-                 WHERE revisions.order_id = done.order_id AND revisions.revision = done.revision",
-                orders
-                    .map(|row| args![&row.chain, row.position, now])
-                    .collect(),
-            )
-            .await?;
-        transaction.commit().await?;
+        self.outbox.mark(&done, Timestamp::now().micros()).await?;
         for row in done
             .iter()
             .filter(|row| row.order_event && row.attempts > 0)
         {
-            refused::close(&self.database, &row.chain, row.position).await?;
+            self.outbox.close(row).await?;
         }
         Ok(())
     }
@@ -304,14 +237,9 @@ impl Relay {
             attempts = row.attempts + 1,
             "an event waits to be published"
         );
-        self.database
-            .execute(
-                "UPDATE outbox SET due = $2, attempts = attempts + 1 WHERE id = $1",
-                args![&row.id, due],
-            )
-            .await?;
+        self.outbox.postpone(row, due).await?;
         if row.order_event && !error.is_transient() {
-            refused::park(&self.database, &row.chain, row.position, error).await?;
+            self.outbox.park(row, error).await?;
         }
         Ok(())
     }
@@ -332,22 +260,6 @@ fn portions(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
         }
     }
     portions
-}
-
-impl Waiting {
-    fn from_row(row: &Row) -> Result<Self, DbError> {
-        Ok(Self {
-            id: row.text("id")?,
-            order_event: row.text("kind")? == "order",
-            chain: row.text("chain")?,
-            position: row.int("position")?,
-            tenant: row.text("tenant")?,
-            subject: row.text("subject")?,
-            payload: row.text("payload")?,
-            trace: row.opt_text("traceparent")?,
-            attempts: row.int("attempts")?,
-        })
-    }
 }
 
 impl std::fmt::Debug for Relay {

@@ -3,6 +3,8 @@
 //! Readings of one order arrive in any sequence and more than once. Each carries the number that was
 //! drawn before its request: a larger one was read later.
 
+use storelink_planted_faults::planted;
+
 /// What the ledger knows of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -44,6 +46,9 @@ pub fn decide(known: Option<&Known>, read_number: i64, content: &str) -> Decisio
             revision: known.revision + 1,
         },
         (false, true) => Decision::Repeat,
+        (false, false) if planted!(OutdatedRevises) => Decision::Revise {
+            revision: known.revision + 1,
+        },
         (false, false) => Decision::Outdated,
     }
 }
@@ -62,6 +67,7 @@ pub fn after(
             content: content.to_owned(),
             revision,
         }),
+        Decision::Confirm if planted!(LowerNumberKept) => known,
         Decision::Confirm => known.map(|known| Known {
             read_number,
             ..known

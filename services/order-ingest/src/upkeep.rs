@@ -10,7 +10,7 @@ use storelink_telemetry::ReadinessCheck;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::Ledger;
+use crate::ledger::HeldOrders;
 use crate::metrics::{IngestMetrics, Levels};
 use crate::relay::Relay;
 use crate::{IngestError, hub_store};
@@ -108,7 +108,7 @@ async fn expire_before(
 
 /// Orders that are held because of rounding go on as soon as their connection's setting allows it.
 pub(crate) async fn release(
-    ledger: Ledger,
+    held: HeldOrders,
     relay: Relay,
     connections: Connections,
     stop: CancellationToken,
@@ -116,7 +116,7 @@ pub(crate) async fn release(
     let mut changes = connections.subscribe();
     while !stop.is_cancelled() {
         changes.mark_unchanged();
-        let more = match release_held(&ledger, &relay).await {
+        let more = match release_held(&held, &relay).await {
             Ok(()) => Duration::MAX,
             Err(error) => {
                 tracing::warn!(code = error.code(), %error, "held orders are looked at later");
@@ -131,19 +131,19 @@ pub(crate) async fn release(
     }
 }
 
-async fn release_held(ledger: &Ledger, relay: &Relay) -> Result<(), IngestError> {
+async fn release_held(orders: &HeldOrders, relay: &Relay) -> Result<(), IngestError> {
     let mut after = String::new();
     loop {
-        let held = ledger.held_by_rounding(&after, RELEASE_ROWS).await?;
+        let held = orders.held_by_rounding(&after, RELEASE_ROWS).await?;
         let Some((_, _, last)) = held.last() else {
             return Ok(());
         };
         after = last.to_string();
         for (tenant, connection, order) in &held {
-            if ledger.rounding_of(connection) == RoundingChoice::Hold {
+            if orders.rounding_of(connection) == RoundingChoice::Hold {
                 continue;
             }
-            ledger.reassess(tenant, order).await?;
+            orders.reassess(tenant, order).await?;
             relay.wake();
         }
     }

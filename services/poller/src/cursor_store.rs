@@ -1,13 +1,51 @@
-//! Cursors and read numbers in SQL.
+//! Cursors and read numbers.
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use storelink_bus::Bus;
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_persistence::{Database, DbError, args};
+use storelink_planted_faults::planted;
 
 use crate::PollerError;
 use crate::cursor::{Cursor, Walk};
 use crate::withheld::Withheld;
+
+/// Where cursors and read numbers are kept.
+#[async_trait]
+pub trait CursorStore: Send + Sync {
+    /// The cursor of an entity of a connection; none while nobody saved one.
+    async fn cursor(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+    ) -> Result<Option<SavedCursor>, DbError>;
+
+    /// Saves a cursor under the next version if the version that is there is `expected`, 0 for none,
+    /// and tells whether it did.
+    async fn save_cursor(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        expected: i64,
+        cursor: String,
+        walk: Option<String>,
+    ) -> Result<bool, DbError>;
+
+    /// Draws the number of a read that is about to begin. Numbers of a connection only grow, also when
+    /// this table is lost: they never fall behind the clock.
+    async fn draw_read_number(&self, connection: &ConnectionId) -> Result<i64, DbError>;
+}
+
+/// A cursor as it is kept, in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedCursor {
+    /// How often it was saved.
+    pub version: i64,
+    /// A [`Kept`].
+    pub cursor: String,
+    /// The walk under way.
+    pub walk: Option<String>,
+}
 
 /// A cursor as it was loaded: saving it succeeds only if nobody saved another one since.
 #[derive(Debug, Clone)]
@@ -23,9 +61,11 @@ pub(crate) struct Loaded {
 /// The cursor, and the stream that what it speaks of was handed to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Kept {
-    pub(crate) cursor: Cursor,
-    pub(crate) stream: Option<StreamIdentity>,
+pub struct Kept {
+    /// Up to where it is read.
+    pub cursor: Cursor,
+    /// The stream.
+    pub stream: Option<StreamIdentity>,
     /// Orders that the cursor has passed without their contents.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) withheld: Vec<Withheld>,
@@ -33,49 +73,35 @@ pub(crate) struct Kept {
 
 /// Which stream it is: one that was made anew, or restored from an older state, is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StreamIdentity {
-    created_micros: i64,
-    last_sequence: u64,
+pub struct StreamIdentity {
+    /// When it was made.
+    pub created_micros: i64,
+    /// The sequence of its last message.
+    pub last_sequence: u64,
 }
 
 impl StreamIdentity {
-    /// Of a stream as it is now.
-    pub(crate) async fn of(bus: &Bus, stream: &str) -> Result<Self, PollerError> {
-        let found = bus.jetstream().get_stream(stream).await;
-        let found = found.map_err(|error| PollerError::Stream(error.to_string()))?;
-        let info = found.cached_info();
-        Ok(Self {
-            created_micros: Timestamp::from(info.created).micros(),
-            last_sequence: info.state.last_sequence,
-        })
-    }
-
     /// Whether this can be what `earlier` became.
     pub(crate) fn continues(self, earlier: Self) -> bool {
-        self.created_micros == earlier.created_micros && self.last_sequence >= earlier.last_sequence
+        planted!(StreamIdentityIgnored)
+            || self.created_micros == earlier.created_micros
+                && self.last_sequence >= earlier.last_sequence
     }
 }
 
 impl Loaded {
     /// The cursor of an entity of a connection.
     pub(crate) async fn load(
-        database: &Database,
+        cursors: &dyn CursorStore,
         connection: &ConnectionId,
         entity: &'static str,
     ) -> Result<Self, PollerError> {
-        let row = database
-            .fetch_optional(
-                "SELECT version, cursor, walk FROM cursors WHERE connection = $1 AND entity = $2",
-                args![connection.as_str(), entity],
-            )
-            .await?;
-        let (version, state, walk) = match row {
+        let (version, state, walk) = match cursors.cursor(connection, entity).await? {
             None => (0, Kept::default(), None),
-            Some(row) => {
-                let state = serde_json::from_str(&row.text("cursor")?).unwrap_or_default();
-                let walk = row.opt_text("walk")?;
-                let walk = walk.and_then(|walk| serde_json::from_str(&walk).ok());
-                (row.int("version")?, state, walk)
+            Some(saved) => {
+                let state = serde_json::from_str(&saved.cursor).unwrap_or_default();
+                let walk = saved.walk.and_then(|walk| serde_json::from_str(&walk).ok());
+                (saved.version, state, walk)
             }
         };
         Ok(Self {
@@ -88,7 +114,7 @@ impl Loaded {
     }
 
     /// Saves it, unless another process saved one since it was loaded.
-    pub(crate) async fn save(&mut self, database: &Database) -> Result<(), PollerError> {
+    pub(crate) async fn save(&mut self, cursors: &dyn CursorStore) -> Result<(), PollerError> {
         let text = |error: serde_json::Error| PollerError::Cursor(error.to_string());
         let cursor = serde_json::to_string(&self.state).map_err(text)?;
         let walk = self
@@ -97,30 +123,11 @@ impl Loaded {
             .map(serde_json::to_string)
             .transpose()
             .map_err(text)?;
-        let changed = if self.version == 0 {
-            database
-                .execute(
-                    "INSERT INTO cursors (connection, entity, version, cursor, walk) \
-                     VALUES ($1, $2, 1, $3, $4) ON CONFLICT (connection, entity) DO NOTHING",
-                    args![self.connection.as_str(), self.entity, cursor, walk],
-                )
-                .await?
-        } else {
-            database
-                .execute(
-                    "UPDATE cursors SET version = version + 1, cursor = $3, walk = $4 \
-                     WHERE connection = $1 AND entity = $2 AND version = $5",
-                    args![
-                        self.connection.as_str(),
-                        self.entity,
-                        cursor,
-                        walk,
-                        self.version
-                    ],
-                )
-                .await?
-        };
-        if changed == 0 {
+        let (connection, entity) = (&self.connection, self.entity);
+        let saved = cursors
+            .save_cursor(connection, entity, self.version, cursor, walk)
+            .await?;
+        if !saved {
             return Err(PollerError::Overtaken);
         }
         self.version += 1;
@@ -128,23 +135,68 @@ impl Loaded {
     }
 }
 
-/// Draws the number of a read that is about to begin. Numbers of a connection only grow, also when
-/// this table is lost: they never fall behind the clock.
-pub(crate) async fn draw_read_number(
-    database: &Database,
-    connection: &ConnectionId,
-) -> Result<i64, DbError> {
-    let row = database
-        .fetch_one(
-            "INSERT INTO read_numbers (connection, last_number) VALUES ($1, $2) \
-             ON CONFLICT (connection) DO UPDATE SET last_number = \
-             CASE WHEN read_numbers.last_number >= excluded.last_number \
-             THEN read_numbers.last_number + 1 ELSE excluded.last_number END \
-             RETURNING last_number",
-            args![connection.as_str(), Timestamp::now().micros()],
-        )
-        .await?;
-    row.int("last_number")
+#[async_trait]
+impl CursorStore for Database {
+    async fn cursor(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+    ) -> Result<Option<SavedCursor>, DbError> {
+        let row = self
+            .fetch_optional(
+                "SELECT version, cursor, walk FROM cursors WHERE connection = $1 AND entity = $2",
+                args![connection.as_str(), entity],
+            )
+            .await?;
+        row.map(|row| {
+            Ok(SavedCursor {
+                version: row.int("version")?,
+                cursor: row.text("cursor")?,
+                walk: row.opt_text("walk")?,
+            })
+        })
+        .transpose()
+    }
+
+    async fn save_cursor(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        expected: i64,
+        cursor: String,
+        walk: Option<String>,
+    ) -> Result<bool, DbError> {
+        let changed = if expected == 0 {
+            self.execute(
+                "INSERT INTO cursors (connection, entity, version, cursor, walk) \
+                 VALUES ($1, $2, 1, $3, $4) ON CONFLICT (connection, entity) DO NOTHING",
+                args![connection.as_str(), entity, cursor, walk],
+            )
+            .await?
+        } else {
+            self.execute(
+                "UPDATE cursors SET version = version + 1, cursor = $3, walk = $4 \
+                 WHERE connection = $1 AND entity = $2 AND version = $5",
+                args![connection.as_str(), entity, cursor, walk, expected],
+            )
+            .await?
+        };
+        Ok(changed > 0)
+    }
+
+    async fn draw_read_number(&self, connection: &ConnectionId) -> Result<i64, DbError> {
+        let row = self
+            .fetch_one(
+                "INSERT INTO read_numbers (connection, last_number) VALUES ($1, $2) \
+                 ON CONFLICT (connection) DO UPDATE SET last_number = \
+                 CASE WHEN read_numbers.last_number >= excluded.last_number \
+                 THEN read_numbers.last_number + 1 ELSE excluded.last_number END \
+                 RETURNING last_number",
+                args![connection.as_str(), Timestamp::now().micros()],
+            )
+            .await?;
+        row.int("last_number")
+    }
 }
 
 #[cfg(test)]
@@ -195,7 +247,7 @@ mod tests {
         let database = open(&test).await;
         let connection = ConnectionId::generate();
         let ahead = Timestamp::now().micros() + 3_600_000_000;
-        let first = draw_read_number(&database, &connection).await.unwrap();
+        let first = database.draw_read_number(&connection).await.unwrap();
         assert!(first < ahead);
         // As after a clock that was an hour ahead.
         database
@@ -206,11 +258,11 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(
-            draw_read_number(&database, &connection).await.unwrap(),
+            database.draw_read_number(&connection).await.unwrap(),
             ahead + 1
         );
         assert_eq!(
-            draw_read_number(&database, &connection).await.unwrap(),
+            database.draw_read_number(&connection).await.unwrap(),
             ahead + 2
         );
     }

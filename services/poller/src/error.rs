@@ -23,6 +23,9 @@ pub enum PollerError {
     /// Another process moved the cursor meanwhile.
     #[error("another process went on with this walk")]
     Overtaken,
+    /// A newer read of an order, by another job, has not reached the stream.
+    #[error("another job reads an order of this page and has not handed it on")]
+    OpenRead,
     /// The cursor cannot be written as JSON.
     #[error("the cursor cannot be written: {0}")]
     Cursor(String),
@@ -41,6 +44,7 @@ impl PollerError {
             Self::Publish(error) => error.code(),
             Self::Stream(_) => "poller.stream",
             Self::Overtaken => "poller.overtaken",
+            Self::OpenRead => "poller.open_read",
             Self::Cursor(_) => "poller.cursor",
             Self::Encode(_) => "poller.encode",
         }

@@ -2,13 +2,14 @@
 
 use serde_json::value::RawValue;
 use storelink_adapter_api::{OrderReading, ProductReading, Unreadable};
-use storelink_bus::{Bus, Publication, PublishError, TraceContext};
+use storelink_bus::{Publication, PublishError, TraceContext};
 use storelink_events::internal::{OrderRead, ProductRead};
 use storelink_events::{connection::ConnectionRecord, subject};
 use storelink_model::Timestamp;
 use storelink_telemetry::trace_context;
 
 use crate::PollerError;
+use crate::read_streams::ReadStreams;
 
 /// Publications whose acknowledgement is outstanding, for one page.
 const WINDOW: usize = 64;
@@ -26,7 +27,7 @@ pub(crate) struct ReadMark<'a> {
 /// Publishes orders and waits for all acknowledgements. Gives the ids of those that are stored, also
 /// when others failed.
 pub(crate) async fn orders(
-    bus: &Bus,
+    bus: &dyn ReadStreams,
     mark: ReadMark<'_>,
     orders: Vec<OrderReading>,
 ) -> (Vec<String>, Result<(), PollerError>) {
@@ -58,7 +59,7 @@ pub(crate) async fn orders(
 
 /// Each order begins a trace of its own that is linked to the run: it goes on up to the hub event.
 fn order_publication(
-    bus: &Bus,
+    bus: &dyn ReadStreams,
     mark: ReadMark<'_>,
     reading: OrderReading,
 ) -> Result<Publication, PollerError> {
@@ -113,7 +114,7 @@ fn order_publication(
 }
 
 /// What an order may have at most: the stream's limit and the server's, with room for headers.
-fn largest_order(bus: &Bus) -> usize {
+fn largest_order(bus: &dyn ReadStreams) -> usize {
     let stream = storelink_bus::streams::stream(storelink_bus::streams::names::ORDERS);
     let of_stream = stream.and_then(|spec| usize::try_from(spec.max_message).ok());
     of_stream
@@ -141,7 +142,7 @@ fn without_content(read: OrderRead, size: usize) -> Result<OrderRead, PollerErro
 /// Publishes products and waits for all acknowledgements. Gives how many were left out because no
 /// message holds them.
 pub(crate) async fn products(
-    bus: &Bus,
+    bus: &dyn ReadStreams,
     mark: ReadMark<'_>,
     products: Vec<ProductReading>,
 ) -> Result<u64, PollerError> {

@@ -36,9 +36,8 @@ impl RequestGate for JobGate {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use storelink_adapter_api::OpenGate;
+    use storelink_runtime::Instant;
 
     use super::*;
 

@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
+// Ports are public for the simulation alone.
+#![cfg_attr(not(feature = "simulation"), allow(unreachable_pub))]
 
+#[cfg(any(test, feature = "simulation"))]
+pub mod contract;
 pub mod cursor;
 mod cursor_store;
 mod error;
@@ -8,13 +12,17 @@ mod handover;
 mod hints;
 mod in_work;
 mod job_gate;
+mod links;
 mod metrics;
 mod one_order;
 mod orders;
 mod products;
+mod read_streams;
 mod reading;
 mod report;
 mod run;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod stopped;
 mod withheld;
 mod worker;
@@ -55,23 +63,24 @@ pub async fn run(context: ServiceContext, platform: Platform) -> Result<(), Poll
     let database = context
         .database(&database_name(&context.settings, &platform), &MIGRATOR)
         .await?;
-    let connections = context.connections().await?;
+    let connections = Arc::new(context.connections().await?);
     let reports = report::Reports::new(&context.bus);
     let metrics = metrics::PollerMetrics::new();
     let hints = Arc::new(hints::Hints::new(
         platform.clone(),
-        context.bus.clone(),
+        Arc::new(context.bus.clone()),
         connections.clone(),
         metrics.clone(),
     ));
     let poller = Arc::new(Poller {
         platform: platform.clone(),
-        database: database.clone(),
-        bus: context.bus.clone(),
+        cursors: Arc::new(database.clone()),
+        handovers: Arc::new(database.clone()),
+        streams: Arc::new(context.bus.clone()),
         connections,
         settings: context.settings.orders.clone(),
         metrics,
-        reports: reports.clone(),
+        reports: Arc::new(reports.clone()),
         stopped: stopped::Stopped::default(),
         in_work: in_work::InWork::default(),
         memory: AnswerMemory::new(ANSWERS, SMALL_ANSWER),

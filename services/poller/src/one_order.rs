@@ -24,7 +24,7 @@ pub(crate) async fn read(job: &Job<'_>, external_id: &str) -> Result<Ended, Poll
     };
     for _ in 0..ATTEMPTS {
         let (access, _room) = job.with_room(&access);
-        let read = reading::read(&poller.database, &link.record.id, || {
+        let read = reading::read(&*poller.cursors, &link.record.id, || {
             link.adapter.read_order(&access, external_id)
         });
         let Numbered {
@@ -62,7 +62,7 @@ pub(crate) async fn read(job: &Job<'_>, external_id: &str) -> Result<Ended, Poll
         counts.failed = u64::from(order.order.is_err());
         let seen = seen(&order, number);
         let decided = handover::decide_page(
-            &poller.database,
+            &*poller.handovers,
             &link.record.id,
             std::slice::from_ref(&seen),
             true,
@@ -80,9 +80,12 @@ pub(crate) async fn read(job: &Job<'_>, external_id: &str) -> Result<Ended, Poll
             at: sent,
             run_trace: job.trace.as_deref(),
         };
-        let (stored, outcome) = hand_on::orders(&poller.bus, mark, vec![order]).await;
+        let (stored, outcome) = hand_on::orders(&*poller.streams, mark, vec![order]).await;
         let stored: Vec<_> = stored.into_iter().map(|id| (id, number)).collect();
-        handover::mark_stored(&poller.database, &link.record.id, &stored).await?;
+        poller
+            .handovers
+            .mark_stored(&link.record.id, &stored)
+            .await?;
         outcome?;
         counts.changed = 1;
         poller.metrics.orders(&link.record.platform, counts);

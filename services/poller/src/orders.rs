@@ -1,18 +1,19 @@
 //! Walking over the orders of a store.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use storelink_adapter_api::{AdapterError, ErrorClass, OrderPage, OrderReading, OrderWindow};
 use storelink_bus::streams::names;
 use storelink_model::Timestamp;
 use storelink_order::ContentHash;
+use storelink_planted_faults::planted;
+use storelink_runtime::Instant;
 use storelink_service::LinkedConnection;
 use time::Duration;
-use tokio::time::Instant;
 
 use crate::PollerError;
 use crate::cursor::{ClockReading, Counts, Next, PageRead, Rules, Sighting, Walk};
-use crate::cursor_store::{Kept, Loaded, StreamIdentity};
+use crate::cursor_store::{Kept, Loaded};
 use crate::hand_on::{self, ReadMark};
 use crate::handover::{self, Handover, Seen};
 use crate::reading::{self, Numbered};
@@ -80,7 +81,7 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
                         if resumed && error.class == ErrorClass::Rejected {
                             // The saved position may be one that the store no longer takes.
                             loaded.walk = None;
-                            loaded.save(&poller.database).await?;
+                            loaded.save(&*poller.cursors).await?;
                         }
                         return Ok(Ended::after(&error, walk.counts, walk.watermark()));
                     }
@@ -94,17 +95,17 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
         match walk.page(&loaded.state.cursor, &rules, read) {
             Next::Page => {
                 loaded.walk = Some(walk.clone());
-                loaded.save(&poller.database).await?;
+                loaded.save(&*poller.cursors).await?;
             }
             Next::Finished(cursor) => {
                 if let Some(mark) = cursor.mark {
                     let reach = Duration::microseconds(cursor.last_walk_micros) + rules.overlap;
                     let before = mark.saturating_sub(reach + rules.clock_error + KEPT_AFTERWARDS);
-                    handover::prune(&poller.database, &link.record.id, before).await?;
+                    poller.handovers.prune(&link.record.id, before).await?;
                 }
                 loaded.state.cursor = cursor;
                 loaded.walk = None;
-                loaded.save(&poller.database).await?;
+                loaded.save(&*poller.cursors).await?;
                 return Ok(Ended::Over(over(&walk)));
             }
         }
@@ -127,15 +128,15 @@ fn over(walk: &Walk) -> Run {
 async fn load(job: &Job<'_>) -> Result<Loaded, PollerError> {
     let poller = job.poller;
     let connection = &job.link.record.id;
-    let mut loaded = Loaded::load(&poller.database, connection, "orders").await?;
-    let stream = StreamIdentity::of(&poller.bus, names::ORDERS).await?;
+    let mut loaded = Loaded::load(&*poller.cursors, connection, "orders").await?;
+    let stream = poller.streams.identity(names::ORDERS).await?;
     if loaded
         .state
         .stream
         .is_some_and(|known| !stream.continues(known))
     {
         tracing::warn!(%connection, "the stream of orders was made anew: all orders are read again");
-        handover::forget(&poller.database, connection).await?;
+        poller.handovers.forget(connection).await?;
         loaded.state = Kept::default();
         loaded.walk = None;
     }
@@ -189,16 +190,16 @@ async fn read_page(
     place: &Place<'_>,
     walk: &Walk,
 ) -> Result<Result<Numbered<OrderPage>, AdapterError>, PollerError> {
-    let (database, connection) = (&place.job.poller.database, &place.link.record.id);
+    let (cursors, connection) = (&*place.job.poller.cursors, &place.link.record.id);
     let (window, position) = (&window(walk), walk.position.as_ref());
     let request = || {
         let adapter = &place.link.adapter;
         adapter.read_orders(place.access, window, position)
     };
     if walk.page_limit.is_some() {
-        reading::read_once(database, connection, request).await
+        reading::read_once(cursors, connection, request).await
     } else {
-        reading::read(database, connection, request).await
+        reading::read(cursors, connection, request).await
     }
 }
 
@@ -273,7 +274,7 @@ pub(crate) async fn hand_on_page(
         .iter()
         .map(|order| seen(order, mark.number))
         .collect();
-    let decided = handover::decide_page(&poller.database, connection, &seen, always).await?;
+    let decided = handover::decide_page(&*poller.handovers, connection, &seen, always).await?;
     let to_publish: Vec<OrderReading> = wanted
         .into_iter()
         .zip(&decided)
@@ -285,10 +286,15 @@ pub(crate) async fn hand_on_page(
     }));
     counts.changed = count(to_publish.len());
     if !to_publish.is_empty() {
-        let (stored, outcome) = hand_on::orders(&poller.bus, mark, to_publish).await;
+        let (stored, outcome) = hand_on::orders(&*poller.streams, mark, to_publish).await;
         let stored: Vec<_> = stored.into_iter().map(|id| (id, mark.number)).collect();
-        handover::mark_stored(&poller.database, connection, &stored).await?;
-        outcome?;
+        poller.handovers.mark_stored(connection, &stored).await?;
+        if !planted!(CursorBeforeAcknowledgements) {
+            outcome?;
+        }
+    }
+    if decided.iter().any(|one| one.open) && !planted!(OpenReadPassed) {
+        return Err(PollerError::OpenRead);
     }
     Ok((sightings, counts))
 }
@@ -302,7 +308,7 @@ fn distinct(orders: Vec<OrderReading>) -> Vec<OrderReading> {
     if unique.len() == orders.len() {
         return orders;
     }
-    let mut last: HashMap<String, OrderReading> = HashMap::new();
+    let mut last: BTreeMap<String, OrderReading> = BTreeMap::new();
     for order in orders {
         last.insert(order.external_id.clone(), order);
     }

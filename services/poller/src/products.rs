@@ -3,13 +3,13 @@
 use storelink_adapter_api::{ErrorClass, ProductWindow, UnreadableProduct};
 use storelink_bus::streams::names;
 use storelink_model::Timestamp;
+use storelink_runtime::Instant;
 use storelink_service::LinkedConnection;
 use time::Duration;
-use tokio::time::Instant;
 
 use crate::PollerError;
 use crate::cursor::{ClockReading, Counts, Next, PageRead, Rules, Sighting, Walk};
-use crate::cursor_store::{Kept, Loaded, StreamIdentity};
+use crate::cursor_store::{Kept, Loaded};
 use crate::hand_on::{self, ReadMark};
 use crate::reading::{self, Numbered};
 use crate::run::{Ended, Run};
@@ -42,7 +42,7 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
         };
         let (window, position) = (&window, walk.position.as_ref());
         let (paged, _room) = job.with_room(&access);
-        let read = reading::read(&poller.database, &link.record.id, || {
+        let read = reading::read(&*poller.cursors, &link.record.id, || {
             link.adapter.read_products(&paged, window, position)
         });
         let Numbered {
@@ -55,7 +55,7 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
             Err(error) => {
                 if resumed && error.class == ErrorClass::Rejected {
                     loaded.walk = None;
-                    loaded.save(&poller.database).await?;
+                    loaded.save(&*poller.cursors).await?;
                 }
                 return Ok(Ended::after(&error, walk.counts, walk.watermark()));
             }
@@ -85,7 +85,7 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
         note_unreadable(link, &page.unreadable);
         let unreadable = count(page.unreadable.len());
         let readable = count(page.products.len());
-        let too_large = hand_on::products(&poller.bus, mark, page.products).await?;
+        let too_large = hand_on::products(&*poller.streams, mark, page.products).await?;
         let read = readable.saturating_add(unreadable);
         walk.counts.add(Counts {
             read,
@@ -104,12 +104,12 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
         match walk.page(&loaded.state.cursor, &rules, read) {
             Next::Page => {
                 loaded.walk = Some(walk.clone());
-                loaded.save(&poller.database).await?;
+                loaded.save(&*poller.cursors).await?;
             }
             Next::Finished(cursor) => {
                 loaded.state.cursor = cursor;
                 loaded.walk = None;
-                loaded.save(&poller.database).await?;
+                loaded.save(&*poller.cursors).await?;
                 return Ok(Ended::Over(over(&walk)));
             }
         }
@@ -147,8 +147,8 @@ fn over(walk: &Walk) -> Run {
 async fn load(job: &Job<'_>) -> Result<Loaded, PollerError> {
     let poller = job.poller;
     let connection = &job.link.record.id;
-    let mut loaded = Loaded::load(&poller.database, connection, "products").await?;
-    let stream = StreamIdentity::of(&poller.bus, names::PRODUCTS).await?;
+    let mut loaded = Loaded::load(&*poller.cursors, connection, "products").await?;
+    let stream = poller.streams.identity(names::PRODUCTS).await?;
     if loaded
         .state
         .stream

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use storelink_adapter_api::{AdapterError, ErrorClass};
 use storelink_model::{ConnectionId, Timestamp};
-use storelink_persistence::Database;
-use tokio::time::{Instant, sleep};
+use storelink_planted_faults::planted;
+use storelink_runtime::{Instant, sleep};
 
 use crate::PollerError;
-use crate::cursor_store::draw_read_number;
+use crate::cursor_store::CursorStore;
 use crate::job_gate::NOT_OWNER;
 
 /// Pauses before a read that failed is repeated within the run.
@@ -29,30 +29,30 @@ pub(crate) struct Numbered<T> {
 
 /// Reads. The outer error is ours, the inner one the store's.
 pub(crate) async fn read<T, F>(
-    database: &Database,
+    cursors: &dyn CursorStore,
     connection: &ConnectionId,
     request: impl Fn() -> F,
 ) -> Result<Result<Numbered<T>, AdapterError>, PollerError>
 where
     F: Future<Output = Result<T, AdapterError>>,
 {
-    repeated(database, connection, request, &PAUSES).await
+    repeated(cursors, connection, request, &PAUSES).await
 }
 
 /// The same, never repeated: for what is asked because something else failed a moment ago.
 pub(crate) async fn read_once<T, F>(
-    database: &Database,
+    cursors: &dyn CursorStore,
     connection: &ConnectionId,
     request: impl Fn() -> F,
 ) -> Result<Result<Numbered<T>, AdapterError>, PollerError>
 where
     F: Future<Output = Result<T, AdapterError>>,
 {
-    repeated(database, connection, request, &[]).await
+    repeated(cursors, connection, request, &[]).await
 }
 
 async fn repeated<T, F>(
-    database: &Database,
+    cursors: &dyn CursorStore,
     connection: &ConnectionId,
     request: impl Fn() -> F,
     pauses: &[Duration],
@@ -62,10 +62,13 @@ where
 {
     let mut pauses = pauses.iter();
     loop {
-        let number = draw_read_number(database, connection).await?;
+        let mut number = cursors.draw_read_number(connection).await?;
         let (sent, started) = (Timestamp::now(), Instant::now());
         let answer = request().await;
         let took = started.elapsed();
+        if planted!(NumberAfterAnswer) {
+            number = cursors.draw_read_number(connection).await?;
+        }
         let error = match answer {
             Ok(value) => {
                 return Ok(Ok(Numbered {

@@ -16,6 +16,12 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// Reports on their way at the same time; when the registry is away for long, the newest are dropped.
 const ON_THEIR_WAY: usize = 256;
 
+/// Takes the reports of runs.
+pub trait RunReports: Send + Sync {
+    /// Sends a report. Returns at once.
+    fn send(&self, report: RunReport);
+}
+
 /// Sends reports in the background.
 #[derive(Debug, Clone)]
 pub(crate) struct Reports {
@@ -33,8 +39,16 @@ impl Reports {
         }
     }
 
+    /// Lets reports on their way arrive.
+    pub(crate) async fn finish(&self, limit: Duration) {
+        self.tasks.close();
+        timeout(limit, self.tasks.wait()).await.ok();
+    }
+}
+
+impl RunReports for Reports {
     /// Sends a report, and tries again for about a minute.
-    pub(crate) fn send(&self, report: RunReport) {
+    fn send(&self, report: RunReport) {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else {
             tracing::warn!(
                 run = report.run,
@@ -47,12 +61,6 @@ impl Reports {
             deliver(&bus, &report).await;
             drop(slot);
         });
-    }
-
-    /// Lets reports on their way arrive.
-    pub(crate) async fn finish(&self, limit: Duration) {
-        self.tasks.close();
-        timeout(limit, self.tasks.wait()).await.ok();
     }
 }
 

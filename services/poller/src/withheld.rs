@@ -25,7 +25,6 @@ use crate::PollerError;
 use crate::cursor::{ClockReading, Counts, PageRead, Sighting, Walk};
 use crate::cursor_store::Kept;
 use crate::hand_on::ReadMark;
-use crate::handover;
 use crate::orders::{hand_on_page, window};
 use crate::reading::{self, Numbered};
 use crate::worker::Job;
@@ -80,7 +79,7 @@ pub(crate) async fn narrow(
     }
     let poller = place.job.poller;
     let (window, position) = (window(walk), walk.position.clone());
-    let list = reading::read_once(&poller.database, &place.link.record.id, || {
+    let list = reading::read_once(&*poller.cursors, &place.link.record.id, || {
         let adapter = &place.link.adapter;
         adapter.list_orders(place.access, &window, position.as_ref())
     });
@@ -236,7 +235,7 @@ impl Place<'_> {
     async fn read_one(&self, id: &str, always: bool) -> Result<One, PollerError> {
         let poller = self.job.poller;
         let (access, _room) = self.job.with_room(self.access);
-        let read = reading::read(&poller.database, &self.link.record.id, || {
+        let read = reading::read(&*poller.cursors, &self.link.record.id, || {
             self.link.adapter.read_order(&access, id)
         });
         match read.await? {
@@ -263,7 +262,7 @@ impl Place<'_> {
         but: &[(OrderHead, AdapterError)],
     ) -> Result<Option<bool>, PollerError> {
         let poller = self.job.poller;
-        let known = handover::latest(&poller.database, &self.link.record.id).await?;
+        let known = poller.handovers.latest(&self.link.record.id).await?;
         let other = known.iter().find(|id| {
             let withheld = kept.withheld.iter().any(|known| known.external_id == **id);
             !withheld && but.iter().all(|(head, _)| head.external_id != **id)

@@ -3,24 +3,28 @@
 use std::sync::Arc;
 
 use storelink_adapter_api::StoreAccess;
-use storelink_bus::{Bus, Hold, Outcome, WorkItem};
+use storelink_bus::{Hold, Outcome, WorkItem};
 use storelink_events::internal::{PollJob, RunReport};
 use storelink_model::{ConnectionId, Platform, Timestamp};
 use storelink_outbound_http::{AnswerLease, AnswerMemory};
-use storelink_persistence::Database;
-use storelink_service::{Connections, LinkedConnection};
+use storelink_planted_faults::planted;
+use storelink_runtime::Instant;
+use storelink_service::LinkedConnection;
 use storelink_settings::OrderSettings;
 use storelink_telemetry::trace_context;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::cursor_store::CursorStore;
+use crate::handover::HandoverStore;
 use crate::in_work::InWork;
 use crate::job_gate::JobGate;
+use crate::links::Links;
 use crate::metrics::PollerMetrics;
-use crate::report::Reports;
+use crate::report::RunReports;
 use crate::run::{Ended, Failure, Run};
 use crate::stopped::Stopped;
+use crate::read_streams::ReadStreams;
 use crate::{PollerError, one_order, orders, products};
 
 /// A connection whose record is not here is waited for so many deliveries: the record and the job
@@ -40,12 +44,13 @@ const OWN_TROUBLE: std::time::Duration = std::time::Duration::from_secs(5);
 /// The poller of one platform.
 pub(crate) struct Poller {
     pub(crate) platform: Platform,
-    pub(crate) database: Database,
-    pub(crate) bus: Bus,
-    pub(crate) connections: Connections,
+    pub(crate) cursors: Arc<dyn CursorStore>,
+    pub(crate) handovers: Arc<dyn HandoverStore>,
+    pub(crate) streams: Arc<dyn ReadStreams>,
+    pub(crate) connections: Arc<dyn Links>,
     pub(crate) settings: OrderSettings,
     pub(crate) metrics: PollerMetrics,
-    pub(crate) reports: Reports,
+    pub(crate) reports: Arc<dyn RunReports>,
     pub(crate) stopped: Stopped,
     pub(crate) in_work: InWork,
     pub(crate) memory: AnswerMemory,
@@ -213,6 +218,7 @@ impl Poller {
                 let result = if failure.is_some() { "failed" } else { "done" };
                 (result, self.over(job, started, run))
             }
+            Ok(Ended::Yielded) if planted!(JobLetGoUnfinished) => ("yielded", Outcome::Done),
             Ok(Ended::Yielded) => ("yielded", Outcome::Again),
             Ok(Ended::Later { reason, .. }) if is_last_try(job, item) => {
                 let run = Run::failed(Failure::new("poller.store_limited", reason));

@@ -10,6 +10,7 @@ use storelink_adapter_api::CapabilityProfile;
 use storelink_model::{
     ConnectionId, Platform, PriceListCode, Quantity, StoreZone, TenantId, Timestamp, WarehouseCode,
 };
+use storelink_planted_faults::planted;
 
 /// Everything that services need of an activated connection. A deleted connection has no record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,6 +170,9 @@ impl ConnectionSettings {
     #[must_use]
     pub fn wants_order_placed(&self, created: Timestamp) -> bool {
         const SECOND: i64 = 1_000_000;
+        if planted!(StartToTheMicrosecond) {
+            return created >= self.order_start;
+        }
         created.micros() >= self.order_start.micros().div_euclid(SECOND) * SECOND
     }
 }

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use storelink_model::{TenantId, Timestamp};
-use uuid::Uuid;
 
 pub(crate) mod sealed {
     pub trait Sealed {}
@@ -71,7 +70,7 @@ impl<T: EventData> Envelope<T> {
     pub fn new(tenant: TenantId, source: impl Into<String>, data: T) -> Self {
         Self {
             specversion: "1.0".to_owned(),
-            id: Uuid::now_v7().to_string(),
+            id: storelink_model::unique_id().to_string(),
             source: source.into(),
             event_type: T::TYPE.to_owned(),
             subject: None,

@@ -1,5 +1,4 @@
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::{InvalidValue, text};
 
@@ -66,7 +65,7 @@ impl ConnectionId {
     /// A new id; later ids sort after earlier ones.
     #[must_use]
     pub fn generate() -> Self {
-        Self(format!("con_{}", Uuid::now_v7().simple()).into())
+        Self(format!("con_{}", crate::unique_id().simple()).into())
     }
 
     fn check(value: &str) -> Result<(), InvalidValue> {
@@ -85,7 +84,7 @@ impl OrderId {
     /// A new id; later ids sort after earlier ones.
     #[must_use]
     pub fn generate() -> Self {
-        Self(format!("ord_{}", Uuid::now_v7().simple()).into())
+        Self(format!("ord_{}", crate::unique_id().simple()).into())
     }
 
     fn check(value: &str) -> Result<(), InvalidValue> {

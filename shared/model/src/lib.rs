@@ -10,6 +10,7 @@ pub mod simulated_clock;
 mod sku;
 mod text;
 mod timestamp;
+mod unique;
 mod version;
 mod zone;
 
@@ -19,5 +20,6 @@ pub use money::{Amount, Currency, Money, TaxRate};
 pub use quantity::Quantity;
 pub use sku::Sku;
 pub use timestamp::Timestamp;
+pub use unique::unique_id;
 pub use version::{Version, VersionMismatch, VersionOrder};
 pub use zone::{LocalTime, StoreZone};

@@ -87,6 +87,49 @@ faults! {
     PauseForgotten,
     /// Refused keys are tried again.
     RefusedKeysTriedAgain,
+
+    /// A walk that makes room lets its job go instead of giving it back.
+    JobLetGoUnfinished,
+    /// The cursor moves although a message was not acknowledged.
+    CursorBeforeAcknowledgements,
+    /// The mark is the store's time after the last answer, not before the first request.
+    MarkAfterRead,
+    /// A walk does not reach back over the overlap.
+    NoOverlap,
+    /// A walk does not reach back over the error of the store's clock.
+    ClockTrusted,
+    /// The number of a read is drawn when its answer is there.
+    NumberAfterAnswer,
+    /// An order counts as stored before the stream has it.
+    StoredBeforeStream,
+    /// A row is enough to leave an order out, whether the stream has it or not.
+    RowTakenForStored,
+    /// A walk passes an order whose newer read never reached the stream.
+    OpenReadPassed,
+    /// Leaving an order out draws no fence against reads that began earlier.
+    NoFence,
+    /// A cursor goes on counting when the stream that it speaks of was made anew.
+    StreamIdentityIgnored,
+    /// Orders of the start's own second are left out when the store tells whole seconds.
+    StartToTheMicrosecond,
+    /// A message is let go although the ledger has not taken it.
+    MessageLetGoUntaken,
+    /// The same content, read later, leaves the lower read number in the ledger.
+    LowerNumberKept,
+    /// Another content that was read earlier is a revision.
+    OutdatedRevises,
+    /// An event counts as published before the broker has it.
+    MarkedBeforePublished,
+    /// An event that the broker did not take counts as published.
+    FailureMarkedPublished,
+    /// Events of one order have no sequence among each other.
+    EventsWithoutChain,
+    /// An event is published without asking that its subject be empty.
+    EventWithoutExpectation,
+    /// What a process claimed and did not finish is claimed for ever.
+    ClaimForEver,
+    /// Nobody looks whether the stream of events was made anew.
+    HubLossUnnoticed,
 }
 
 impl std::str::FromStr for Fault {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod kernel;
+pub mod orders;
 pub mod seeds;
 mod values;
 
@@ -22,7 +23,7 @@ impl Plane {
     pub fn known(self) -> &'static [(Fault, u64)] {
         match self {
             Self::Values => values::known::KNOWN,
-            Self::Orders => &[],
+            Self::Orders => orders::known::KNOWN,
         }
     }
 
@@ -37,7 +38,7 @@ impl Plane {
     pub fn run(self, seed: u64, told: bool) -> Outcome {
         match self {
             Self::Values => values::run(seed, told),
-            Self::Orders => Outcome::default(),
+            Self::Orders => orders::run(seed, told),
         }
     }
 }

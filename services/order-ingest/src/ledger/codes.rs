@@ -15,11 +15,11 @@ use super::{Arrival, Entries};
 use crate::IngestError;
 
 /// Codes by the store's id of the line.
-#[derive(Debug, Default)]
-pub(super) struct KnownCodes(BTreeMap<String, Sku>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KnownCodes(BTreeMap<String, Sku>);
 
 impl KnownCodes {
-    fn learn(&mut self, order: &Order) {
+    pub(super) fn learn(&mut self, order: &Order) {
         for line in &order.lines {
             if let Some(sku) = &line.sku {
                 self.0.insert(line.external_id.clone(), sku.clone());
@@ -49,7 +49,7 @@ impl KnownCodes {
     }
 }
 
-fn lacks_a_code(order: &Order) -> bool {
+pub(super) fn lacks_a_code(order: &Order) -> bool {
     let mut refunded = order.refunds.iter().flat_map(|refund| &refund.lines);
     order.lines.iter().any(|line| line.sku.is_none()) || refunded.any(|line| line.sku.is_none())
 }

@@ -5,9 +5,10 @@
 //! afterwards by the [`Relay`](crate::Relay).
 
 mod codes;
-mod entry;
+pub(crate) mod entry;
 mod reassess;
-mod rows;
+pub(crate) mod records;
+pub(crate) mod rows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use tracing::Span;
 use crate::IngestError;
 use crate::revision::Decision;
 use entry::Entry;
+pub(crate) use reassess::HeldOrders;
+use records::LedgerRecords;
 use rows::Writes;
 
 type RoundingOf = dyn Fn(&ConnectionId) -> RoundingChoice + Send + Sync;
@@ -29,7 +32,7 @@ type RoundingOf = dyn Fn(&ConnectionId) -> RoundingChoice + Send + Sync;
 /// The ledger. Clones share it.
 #[derive(Clone)]
 pub struct Ledger {
-    database: Database,
+    records: Arc<dyn LedgerRecords>,
     rounding: Arc<RoundingOf>,
 }
 
@@ -84,7 +87,8 @@ impl Arrival {
         self.trace.as_deref()
     }
 
-    fn key(&self) -> (String, String) {
+    /// Connection, and the store's id.
+    pub(crate) fn key(&self) -> (String, String) {
         (
             self.read.connection.to_string(),
             self.read.external_id.clone(),
@@ -98,8 +102,16 @@ impl Ledger {
         database: Database,
         rounding: impl Fn(&ConnectionId) -> RoundingChoice + Send + Sync + 'static,
     ) -> Self {
+        Self::within(Arc::new(database), rounding)
+    }
+
+    /// A ledger that is kept here.
+    pub(crate) fn within(
+        records: Arc<dyn LedgerRecords>,
+        rounding: impl Fn(&ConnectionId) -> RoundingChoice + Send + Sync + 'static,
+    ) -> Self {
         Self {
-            database,
+            records,
             rounding: Arc::new(rounding),
         }
     }
@@ -111,9 +123,9 @@ impl Ledger {
     /// whether or not they were stored.
     pub async fn take(&self, arrivals: &[Arrival]) -> Result<Vec<Decision>, IngestError> {
         let now = Timestamp::now();
-        let mut transaction = self.database.begin().await?;
-        let mut entries = rows::lock(&mut transaction, arrivals, now).await?;
-        codes::recall(&mut transaction, arrivals, &mut entries).await?;
+        let mut transaction = self.records.begin().await?;
+        let mut entries = transaction.lock(arrivals, now).await?;
+        transaction.recall(arrivals, &mut entries).await?;
         let mut writes = Writes::default();
         let mut decisions: Vec<(usize, Decision)> = Vec::with_capacity(arrivals.len());
         for (index, arrival) in by_read_number(arrivals) {
@@ -126,17 +138,14 @@ impl Ledger {
             let rounding = (self.rounding)(&arrival.read.connection);
             decisions.push((index, entry.take(arrival, rounding, now, &mut writes)?));
         }
-        rows::save(&mut transaction, entries.into_values(), writes).await?;
+        let entries = entries.into_values().collect();
+        transaction.save(entries, writes).await?;
         transaction.commit().await?;
         decisions.sort_by_key(|(index, _)| *index);
         Ok(decisions
             .into_iter()
             .map(|(_, decision)| decision)
             .collect())
-    }
-
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
     }
 }
 
@@ -155,4 +164,4 @@ fn by_read_number(arrivals: &[Arrival]) -> Vec<(usize, &Arrival)> {
 
 /// Orders of a batch by connection and the store's id: one sequence for all replicas, so that two of
 /// them never wait for each other.
-type Entries = BTreeMap<(String, String), Entry>;
+pub type Entries = BTreeMap<(String, String), Entry>;

@@ -2,7 +2,7 @@
 
 use storelink_model::{ConnectionId, OrderId, Platform, TenantId, Timestamp};
 use storelink_order::Order;
-use storelink_persistence::args;
+use storelink_persistence::{Database, args};
 
 use super::Ledger;
 use super::rows::{self, Writes};
@@ -19,7 +19,23 @@ pub(crate) struct Reassessed {
     pub(crate) released: bool,
 }
 
-impl Ledger {
+/// The orders of a ledger that are held. Clones share it.
+#[derive(Clone)]
+pub(crate) struct HeldOrders {
+    database: Database,
+    ledger: Ledger,
+}
+
+impl HeldOrders {
+    /// Those of the ledger in this database.
+    pub(crate) fn new(database: Database, ledger: Ledger) -> Self {
+        Self { database, ledger }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Looks again at a parked order with the settings of now: one that is held because of its
     /// amounts goes on when they allow it. None when no such order is parked.
     pub(crate) async fn reassess(
@@ -57,7 +73,7 @@ impl Ledger {
         let stored: Order =
             serde_json::from_str(&normalised).map_err(IngestError::stored("an order"))?;
         let trace = row.opt_text("traceparent")?;
-        let rounding = (self.rounding)(&entry.connection);
+        let rounding = self.rounding_of(&entry.connection);
         let mut writes = Writes::default();
         let sum = stored.check_sum();
         entry.go_on(
@@ -107,6 +123,6 @@ impl Ledger {
         &self,
         connection: &ConnectionId,
     ) -> storelink_events::connection::RoundingChoice {
-        (self.rounding)(connection)
+        (self.ledger.rounding)(connection)
     }
 }

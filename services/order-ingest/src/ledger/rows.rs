@@ -13,14 +13,28 @@ use crate::revision::Known;
 
 /// What a transaction adds to the ledger beside the orders themselves.
 #[derive(Debug, Default)]
-pub(super) struct Writes {
-    pub(super) revisions: Vec<NewRevision>,
-    pub(super) events: Vec<NewEvent>,
+pub struct Writes {
+    /// New contents.
+    pub revisions: Vec<NewRevision>,
+    /// What is to be told.
+    pub events: Vec<NewEvent>,
 }
 
 /// A row of `revisions`.
-#[derive(Debug)]
-pub(super) struct NewRevision(Vec<Arg>);
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct NewRevision {
+    pub order: OrderId,
+    pub revision: i64,
+    pub content: String,
+    pub read_number: i64,
+    pub read_at: i64,
+    pub raw: String,
+    pub normalised: Option<String>,
+    pub sum: Option<String>,
+    pub trace: Option<String>,
+    pub stored_at: i64,
+}
 
 impl NewRevision {
     pub(super) fn of(
@@ -34,34 +48,35 @@ impl NewRevision {
         let read = &arrival.read;
         let normalised = order_kept.map(serde_json::to_string).transpose();
         let sum = sum.map(serde_json::to_string).transpose();
-        Ok(Self(args![
-            order.as_str(),
+        Ok(Self {
+            order: order.clone(),
             revision,
-            arrival.content.as_str(),
-            read.read_number,
-            read.read_at.micros(),
-            read.raw.get(),
-            normalised.map_err(IngestError::encode("an order"))?,
-            sum.map_err(IngestError::encode("a sum"))?,
-            arrival.trace.clone(),
-            now.micros(),
-        ]))
+            content: arrival.content.as_str().to_owned(),
+            read_number: read.read_number,
+            read_at: read.read_at.micros(),
+            raw: read.raw.get().to_owned(),
+            normalised: normalised.map_err(IngestError::encode("an order"))?,
+            sum: sum.map_err(IngestError::encode("a sum"))?,
+            trace: arrival.trace.clone(),
+            stored_at: now.micros(),
+        })
     }
 }
 
 /// A row of `outbox`.
-#[derive(Debug)]
-pub(super) struct NewEvent {
-    pub(super) id: String,
-    pub(super) kind: &'static str,
-    pub(super) tenant: TenantId,
-    pub(super) connection: ConnectionId,
-    pub(super) chain: String,
-    pub(super) position: i64,
-    pub(super) subject: String,
-    pub(super) payload: String,
-    pub(super) trace: Option<String>,
-    pub(super) created: i64,
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct NewEvent {
+    pub id: String,
+    pub kind: &'static str,
+    pub tenant: TenantId,
+    pub connection: ConnectionId,
+    pub chain: String,
+    pub position: i64,
+    pub subject: String,
+    pub payload: String,
+    pub trace: Option<String>,
+    pub created: i64,
 }
 
 /// Makes the rows of orders that are new, and locks all of them. An upsert is the lock that both
@@ -263,11 +278,7 @@ pub(super) async fn save(
             "INSERT INTO revisions (order_id, revision, content_hash, read_number, read_at, raw, \
              normalised, sum_check, traceparent, stored_at) VALUES",
             "",
-            writes
-                .revisions
-                .into_iter()
-                .map(|revision| revision.0)
-                .collect(),
+            writes.revisions.into_iter().map(revision_row).collect(),
         )
         .await?;
     transaction
@@ -295,6 +306,21 @@ pub(super) async fn save(
         )
         .await?;
     Ok(())
+}
+
+fn revision_row(revision: NewRevision) -> Vec<Arg> {
+    args![
+        revision.order.as_str(),
+        revision.revision,
+        revision.content,
+        revision.read_number,
+        revision.read_at,
+        revision.raw,
+        revision.normalised,
+        revision.sum,
+        revision.trace,
+        revision.stored_at,
+    ]
 }
 
 fn order_row(entry: Entry) -> Vec<Arg> {

@@ -9,6 +9,7 @@ mod walk;
 
 use serde::{Deserialize, Serialize};
 use storelink_model::Timestamp;
+use storelink_planted_faults::planted;
 use time::Duration;
 
 pub use clock::ClockReading;
@@ -61,7 +62,17 @@ impl Rules {
 
     /// How far before the mark a walk begins.
     fn reach(&self, walk_micros: i64) -> Duration {
-        self.overlap + self.clock_error + Duration::microseconds(walk_micros.max(0))
+        let clock_error = if planted!(ClockTrusted) {
+            Duration::ZERO
+        } else {
+            self.clock_error
+        };
+        let overlap = if planted!(NoOverlap) {
+            Duration::ZERO
+        } else {
+            self.overlap
+        };
+        overlap + clock_error + Duration::microseconds(walk_micros.max(0))
     }
 
     /// Where a walk from this mark begins; none means at the beginning of everything.

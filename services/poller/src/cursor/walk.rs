@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use storelink_adapter_api::Position;
 use storelink_model::Timestamp;
+use storelink_planted_faults::planted;
 use time::Duration;
 
 use super::{ClockReading, Cursor, LARGEST_CLOCK_ERROR, Rules};
@@ -171,7 +172,12 @@ impl Walk {
         let walk_micros = i64::try_from(took.whole_microseconds())
             .unwrap_or_default()
             .max(0);
-        let mark = self.mark(cursor, clock_mark);
+        let mark = if planted!(MarkAfterRead) {
+            let offset = Duration::microseconds(page.clock.offset_micros);
+            page.arrived.saturating_add(offset)
+        } else {
+            self.mark(cursor, clock_mark)
+        };
         let next_since = rules.since(Some(mark), cursor.last_walk_micros.max(walk_micros));
         let settled = self.earliest_late.is_none() && next_since >= self.lowest;
         if settled || self.pass >= rules.passes {

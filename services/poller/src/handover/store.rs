@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use storelink_model::{ConnectionId, Timestamp};
-use storelink_persistence::{Arg, Database, DbError, Transaction, args};
+use storelink_persistence::{Arg, Database, DbError, args};
+use storelink_planted_faults::planted;
 
 use super::{Handover, Kept, Seen, decide};
 
@@ -13,137 +15,208 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct Decided {
     pub(crate) handover: Handover,
     pub(crate) news: bool,
+    /// The read that overtook this one has not reached the stream, and may never do so.
+    pub(crate) open: bool,
+}
+
+/// Where it is kept what became of the orders that were read.
+#[async_trait]
+pub trait HandoverStore: Send + Sync {
+    /// What is known of these orders of a connection, by the store's id.
+    async fn handed_on(
+        &self,
+        connection: &ConnectionId,
+        orders: &[Seen],
+    ) -> Result<HashMap<String, Kept>, DbError>;
+
+    /// Writes all of these, or none when one of their rows has another read number than expected, and
+    /// tells whether it did.
+    async fn note(&self, connection: &ConnectionId, notes: &[Note]) -> Result<bool, DbError>;
+
+    /// Notes that the stream acknowledged these orders, each by its id and read number; one whose
+    /// number is another by now stays as it is.
+    async fn mark_stored(
+        &self,
+        connection: &ConnectionId,
+        orders: &[(String, i64)],
+    ) -> Result<(), DbError>;
+
+    /// Some orders of a connection that the stream has, those first that the store touched last.
+    async fn latest(&self, connection: &ConnectionId) -> Result<Vec<String>, DbError>;
+
+    /// Forgets what no walk from `before` on shows again unless it is modified.
+    async fn prune(&self, connection: &ConnectionId, before: Timestamp) -> Result<(), DbError>;
+
+    /// Forgets everything of a connection.
+    async fn forget(&self, connection: &ConnectionId) -> Result<(), DbError>;
+}
+
+/// What is to be known of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The store's id.
+    pub external_id: String,
+    /// What becomes known.
+    pub kept: Kept,
+    /// The read number that its row has; none while it has no row.
+    pub expected: Option<i64>,
 }
 
 /// Decides about the orders of a page, which are distinct, and notes the decisions.
 pub(crate) async fn decide_page(
-    database: &Database,
+    handovers: &dyn HandoverStore,
     connection: &ConnectionId,
     page: &[Seen],
     always: bool,
 ) -> Result<Vec<Decided>, DbError> {
     for _ in 0..ATTEMPTS {
-        let mut transaction = database.begin().await?;
-        let kept = kept(&mut transaction, connection, page).await?;
+        let kept = handovers.handed_on(connection, page).await?;
         let decided: Vec<Decided> = page
             .iter()
             .map(|seen| {
                 let kept = kept.get(&seen.external_id);
+                let handover = decide(kept, seen, always);
+                let stored = kept.is_some_and(|kept| kept.stored);
                 Decided {
-                    handover: decide(kept, seen, always),
+                    handover,
                     news: kept.is_none_or(|kept| kept.modified != seen.modified),
+                    open: handover == Handover::Overtaken && !stored,
                 }
             })
             .collect();
-        if note(&mut transaction, connection, page, &decided, &kept).await? {
-            transaction.commit().await?;
+        let notes = page.iter().zip(&decided);
+        let notes: Vec<Note> = notes
+            .filter_map(|(seen, decided)| note_of(seen, decided.handover, &kept))
+            .collect();
+        if notes.is_empty() || handovers.note(connection, &notes).await? {
             return Ok(decided);
         }
-        drop(transaction);
     }
     Err(DbError::Contention(
         "the orders of a page change too often".to_owned(),
     ))
 }
 
-async fn kept(
-    transaction: &mut Transaction,
-    connection: &ConnectionId,
-    page: &[Seen],
-) -> Result<HashMap<String, Kept>, DbError> {
-    let keys = page
-        .iter()
-        .map(|seen| args![connection.as_str(), &seen.external_id])
-        .collect();
-    let rows = transaction
-        .fetch_values(
-            "WITH wanted(connection, external_id) AS (VALUES",
-            ") SELECT h.external_id, h.content_hash, h.read_number, h.modified, h.stored \
-             FROM handed_on h JOIN wanted w \
-             ON h.connection = w.connection AND h.external_id = w.external_id",
-            keys,
-        )
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let kept = Kept {
-                content_hash: row.text("content_hash")?,
-                read_number: row.int("read_number")?,
-                modified: row.opt_int("modified")?.map(Timestamp::from_micros),
-                stored: row.bool("stored")?,
-            };
-            Ok((row.text("external_id")?, kept))
-        })
-        .collect()
+/// What a decision leaves to be known; nothing new when the read was overtaken.
+fn note_of(seen: &Seen, handover: Handover, kept: &HashMap<String, Kept>) -> Option<Note> {
+    let stored = match handover {
+        Handover::Overtaken => return None,
+        Handover::Known => true,
+        Handover::Publish => planted!(StoredBeforeStream),
+    };
+    let before = kept.get(&seen.external_id).map(|kept| kept.read_number);
+    let read_number = match before {
+        Some(before) if handover == Handover::Known && planted!(NoFence) => before,
+        _ => seen.read_number,
+    };
+    Some(Note {
+        external_id: seen.external_id.clone(),
+        kept: Kept {
+            content_hash: seen.content_hash.clone(),
+            read_number,
+            modified: seen.modified,
+            stored,
+        },
+        expected: before,
+    })
 }
 
-/// Writes the decisions; false when a row was changed since it was read.
-async fn note(
-    transaction: &mut Transaction,
-    connection: &ConnectionId,
-    page: &[Seen],
-    decided: &[Decided],
-    kept: &HashMap<String, Kept>,
-) -> Result<bool, DbError> {
-    let (mut new, mut changed): (Vec<Vec<Arg>>, Vec<Vec<Arg>>) = (Vec::new(), Vec::new());
-    for (seen, decided) in page.iter().zip(decided) {
-        let stored = match decided.handover {
-            Handover::Overtaken => continue,
-            Handover::Known => true,
-            Handover::Publish => false,
-        };
-        let mut row = args![
-            connection.as_str(),
-            &seen.external_id,
-            &seen.content_hash,
-            seen.read_number,
-            seen.modified.map(Timestamp::micros),
-            stored,
-        ];
-        match kept.get(&seen.external_id) {
-            None => new.push(row),
-            Some(kept) => {
-                row.push(Arg::from(kept.read_number));
-                changed.push(row);
+#[async_trait]
+impl HandoverStore for Database {
+    async fn handed_on(
+        &self,
+        connection: &ConnectionId,
+        orders: &[Seen],
+    ) -> Result<HashMap<String, Kept>, DbError> {
+        let keys = orders
+            .iter()
+            .map(|seen| args![connection.as_str(), &seen.external_id])
+            .collect();
+        let rows = self
+            .fetch_values(
+                "WITH wanted(connection, external_id) AS (VALUES",
+                ") SELECT h.external_id, h.content_hash, h.read_number, h.modified, h.stored \
+                 FROM handed_on h JOIN wanted w \
+                 ON h.connection = w.connection AND h.external_id = w.external_id",
+                keys,
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let kept = Kept {
+                    content_hash: row.text("content_hash")?,
+                    read_number: row.int("read_number")?,
+                    modified: row.opt_int("modified")?.map(Timestamp::from_micros),
+                    stored: row.bool("stored")?,
+                };
+                Ok((row.text("external_id")?, kept))
+            })
+            .collect()
+    }
+
+    async fn note(&self, connection: &ConnectionId, notes: &[Note]) -> Result<bool, DbError> {
+        let (mut new, mut changed): (Vec<Vec<Arg>>, Vec<Vec<Arg>>) = (Vec::new(), Vec::new());
+        for Note {
+            external_id,
+            kept,
+            expected,
+        } in notes
+        {
+            let mut row = args![
+                connection.as_str(),
+                external_id,
+                &kept.content_hash,
+                kept.read_number,
+                kept.modified.map(Timestamp::micros),
+                kept.stored,
+            ];
+            match expected {
+                None => new.push(row),
+                Some(number) => {
+                    row.push(Arg::from(*number));
+                    changed.push(row);
+                }
             }
         }
+        let mut transaction = self.begin().await?;
+        let inserted = transaction
+            .execute_values(
+                "INSERT INTO handed_on \
+                 (connection, external_id, content_hash, read_number, modified, stored) VALUES",
+                "ON CONFLICT (connection, external_id) DO NOTHING",
+                new,
+            )
+            .await?;
+        let updated = transaction
+            .execute_values(
+                "WITH v(connection, external_id, content_hash, read_number, modified, stored, \
+                 expected) AS (VALUES",
+                ") UPDATE handed_on SET content_hash = v.content_hash, \
+                 read_number = v.read_number, modified = v.modified, stored = v.stored FROM v \
+                 WHERE handed_on.connection = v.connection \
+                 AND handed_on.external_id = v.external_id \
+                 AND handed_on.read_number = v.expected",
+                changed,
+            )
+            .await?;
+        // Otherwise a row was changed since it was read, and dropping the transaction undoes the rest.
+        let all = usize::try_from(inserted + updated) == Ok(notes.len());
+        if all {
+            transaction.commit().await?;
+        }
+        Ok(all)
     }
-    let wanted = new.len() + changed.len();
-    let inserted = transaction
-        .execute_values(
-            "INSERT INTO handed_on \
-             (connection, external_id, content_hash, read_number, modified, stored) VALUES",
-            "ON CONFLICT (connection, external_id) DO NOTHING",
-            new,
-        )
-        .await?;
-    let updated = transaction
-        .execute_values(
-            "WITH v(connection, external_id, content_hash, read_number, modified, stored, expected) \
-             AS (VALUES",
-            ") UPDATE handed_on SET content_hash = v.content_hash, read_number = v.read_number, \
-             modified = v.modified, stored = v.stored FROM v \
-             WHERE handed_on.connection = v.connection \
-             AND handed_on.external_id = v.external_id \
-             AND handed_on.read_number = v.expected",
-            changed,
-        )
-        .await?;
-    Ok(usize::try_from(inserted + updated) == Ok(wanted))
-}
 
-/// Notes that the stream acknowledged these orders, each by its id and read number.
-pub(crate) async fn mark_stored(
-    database: &Database,
-    connection: &ConnectionId,
-    orders: &[(String, i64)],
-) -> Result<(), DbError> {
-    let rows = orders
-        .iter()
-        .map(|(external_id, read_number)| args![connection.as_str(), external_id, *read_number])
-        .collect();
-    database
-        .execute_values(
+    async fn mark_stored(
+        &self,
+        connection: &ConnectionId,
+        orders: &[(String, i64)],
+    ) -> Result<(), DbError> {
+        let rows = orders
+            .iter()
+            .map(|(external_id, read_number)| args![connection.as_str(), external_id, *read_number])
+            .collect();
+        self.execute_values(
             "WITH v(connection, external_id, read_number) AS (VALUES",
             ") UPDATE handed_on SET stored = TRUE FROM v \
              WHERE handed_on.connection = v.connection \
@@ -153,15 +226,10 @@ pub(crate) async fn mark_stored(
         )
         .await
         .map(drop)
-}
+    }
 
-/// Some orders of a connection that the stream has, those first that the store touched last.
-pub(crate) async fn latest(
-    database: &Database,
-    connection: &ConnectionId,
-) -> Result<Vec<String>, DbError> {
-    database
-        .fetch_all(
+    async fn latest(&self, connection: &ConnectionId) -> Result<Vec<String>, DbError> {
+        self.fetch_all(
             "SELECT external_id FROM handed_on WHERE connection = $1 AND stored \
              AND modified IS NOT NULL ORDER BY modified DESC LIMIT 64",
             args![connection.as_str()],
@@ -170,32 +238,25 @@ pub(crate) async fn latest(
         .iter()
         .map(|row| row.text("external_id"))
         .collect()
-}
+    }
 
-/// Forgets what no walk from `before` on shows again unless it is modified.
-pub(crate) async fn prune(
-    database: &Database,
-    connection: &ConnectionId,
-    before: Timestamp,
-) -> Result<(), DbError> {
-    database
-        .execute(
+    async fn prune(&self, connection: &ConnectionId, before: Timestamp) -> Result<(), DbError> {
+        self.execute(
             "DELETE FROM handed_on WHERE connection = $1 AND modified < $2",
             args![connection.as_str(), before.micros()],
         )
         .await
         .map(drop)
-}
+    }
 
-/// Forgets everything of a connection.
-pub(crate) async fn forget(database: &Database, connection: &ConnectionId) -> Result<(), DbError> {
-    database
-        .execute(
+    async fn forget(&self, connection: &ConnectionId) -> Result<(), DbError> {
+        self.execute(
             "DELETE FROM handed_on WHERE connection = $1",
             args![connection.as_str()],
         )
         .await
         .map(drop)
+    }
 }
 
 #[cfg(test)]
@@ -243,7 +304,8 @@ mod tests {
             first,
             Decided {
                 handover: Handover::Publish,
-                news: true
+                news: true,
+                open: false
             }
         );
         let unacknowledged = decided(&database, &connection, seen("1", "a", 2)).await;
@@ -251,10 +313,11 @@ mod tests {
             unacknowledged,
             Decided {
                 handover: Handover::Publish,
-                news: false
+                news: false,
+                open: false
             }
         );
-        mark_stored(&database, &connection, &[("1".to_owned(), 1)])
+        database.mark_stored(&connection, &[("1".to_owned(), 1)])
             .await
             .unwrap();
         let late = decided(&database, &connection, seen("1", "a", 3)).await;
@@ -263,7 +326,7 @@ mod tests {
             Handover::Publish,
             "an older handover was acknowledged"
         );
-        mark_stored(&database, &connection, &[("1".to_owned(), 3)])
+        database.mark_stored(&connection, &[("1".to_owned(), 3)])
             .await
             .unwrap();
         let known = decided(&database, &connection, seen("1", "a", 4)).await;
@@ -271,7 +334,8 @@ mod tests {
             known,
             Decided {
                 handover: Handover::Known,
-                news: false
+                news: false,
+                open: false
             }
         );
         let other = decided(&database, &ConnectionId::generate(), seen("1", "a", 4)).await;
@@ -281,13 +345,19 @@ mod tests {
     async fn a_read_that_was_overtaken_is_fenced_off(test: TestDatabase) {
         let (database, connection) = (open(&test).await, ConnectionId::generate());
         decided(&database, &connection, seen("1", "a", 5)).await;
-        mark_stored(&database, &connection, &[("1".to_owned(), 5)])
+        database.mark_stored(&connection, &[("1".to_owned(), 5)])
             .await
             .unwrap();
         let again = decided(&database, &connection, seen("1", "a", 7)).await;
         assert_eq!(again.handover, Handover::Known);
         let overtaken = decided(&database, &connection, seen("1", "b", 6)).await;
         assert_eq!(overtaken.handover, Handover::Overtaken);
+        assert!(!overtaken.open, "what overtook it is in the stream");
+
+        decided(&database, &connection, seen("1", "c", 9)).await;
+        let overtaken = decided(&database, &connection, seen("1", "c", 8)).await;
+        assert_eq!(overtaken.handover, Handover::Overtaken);
+        assert!(overtaken.open, "what overtook it may be lost");
     }
 
     async fn processes_at_the_same_order_agree(test: TestDatabase) {
@@ -325,11 +395,11 @@ mod tests {
                 .await;
             row.unwrap().int("n").unwrap()
         };
-        prune(&database, &connection, Timestamp::from_micros(100))
+        database.prune(&connection, Timestamp::from_micros(100))
             .await
             .unwrap();
         assert_eq!(rows().await, 1);
-        prune(&database, &connection, Timestamp::from_micros(101))
+        database.prune(&connection, Timestamp::from_micros(101))
             .await
             .unwrap();
         assert_eq!(rows().await, 0);

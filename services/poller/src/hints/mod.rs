@@ -3,19 +3,18 @@
 mod waiting;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use storelink_bus::{Bus, Outcome, Publication, PublishError, WorkItem};
+use storelink_bus::{Outcome, Publication, PublishError, WorkItem};
 use storelink_events::internal::{PollJob, StoreHint};
 use storelink_events::subject;
 use storelink_model::{Platform, Timestamp};
-use storelink_service::Connections;
-use time::OffsetDateTime;
-use tokio::time::Instant;
-use uuid::Uuid;
+use storelink_runtime::Instant;
 
+use crate::links::Links;
 use crate::metrics::PollerMetrics;
+use crate::read_streams::ReadStreams;
 use waiting::{Step, Waiting, Wish};
 
 /// Hints looked at together.
@@ -34,8 +33,8 @@ const WINDOW: usize = 64;
 /// Turns the hints of one platform into jobs.
 pub(crate) struct Hints {
     platform: Platform,
-    bus: Bus,
-    connections: Connections,
+    streams: Arc<dyn ReadStreams>,
+    connections: Arc<dyn Links>,
     metrics: PollerMetrics,
     waiting: Mutex<Waiting>,
 }
@@ -51,13 +50,13 @@ struct Group {
 impl Hints {
     pub(crate) fn new(
         platform: Platform,
-        bus: Bus,
-        connections: Connections,
+        streams: Arc<dyn ReadStreams>,
+        connections: Arc<dyn Links>,
         metrics: PollerMetrics,
     ) -> Self {
         Self {
             platform,
-            bus,
+            streams,
             connections,
             metrics,
             waiting: Mutex::default(),
@@ -79,7 +78,7 @@ impl Hints {
             })
             .collect();
 
-        let mut window = self.bus.window(WINDOW);
+        let mut window = self.streams.window(WINDOW);
         let mut asked = Vec::new();
         for group in self.groups(wishes) {
             if group.bundled {
@@ -127,7 +126,7 @@ impl Hints {
         if hint.entity != ORDERS {
             return drop_it("not_used");
         }
-        if OffsetDateTime::now_utc() - item.published() > OLDEST {
+        if Timestamp::now().datetime() - item.published() > OLDEST {
             return drop_it("outdated");
         }
         let Some(link) = self.connections.get(&hint.connection) else {
@@ -206,7 +205,7 @@ impl Hints {
             entity: ORDERS.to_owned(),
             external_id: group.wish.order.clone(),
             full: false,
-            run: format!("hint-{}", Uuid::now_v7().simple()),
+            run: format!("hint-{}", storelink_model::unique_id().simple()),
         };
         let subject = match &group.wish.order {
             Some(id) => subject::poll_one(platform, connection, ORDERS, id),

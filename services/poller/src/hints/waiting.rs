@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use storelink_model::ConnectionId;
-use tokio::time::Instant;
+use storelink_runtime::Instant;
 
 /// Between two reads of one order that hints ask for.
 const GAP_OF_AN_ORDER: Duration = Duration::from_secs(1);
@@ -92,7 +92,7 @@ impl Waiting {
             Some(_) => Step::Ask,
             None => {
                 pause.holder = hints.iter().max().copied();
-                Step::Hold(pause.until - now)
+                Step::Hold(pause.until.saturating_duration_since(now))
             }
         }
     }

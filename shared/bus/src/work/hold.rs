@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use storelink_runtime::Instant;
 
 /// How long a message stays this process's own: for the ack wait after it was asked for or the last
 /// sign of progress was sent. A process that stood still for longer has lost it for good, since the

@@ -8,6 +8,10 @@ use time::OffsetDateTime;
 use super::hold::Hold;
 use crate::{Headers, TraceContext};
 
+/// For how long a message that comes from no broker is held.
+#[cfg(feature = "simulation")]
+const SIMULATED_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// A message that is being worked on. Clones share it.
 #[derive(Clone, Debug)]
 pub struct WorkItem(Arc<Content>);
@@ -50,7 +54,14 @@ impl WorkItem {
             delivered,
             pending: 0,
             published,
+            hold: Hold::since(storelink_runtime::Instant::now(), SIMULATED_WAIT),
         })
+    }
+
+    /// Holds it for another wait unless it was lost already.
+    #[cfg(feature = "simulation")]
+    pub fn prolong(&self) {
+        self.0.hold.prolong();
     }
 
     /// The subject.

@@ -9,9 +9,10 @@ mod task;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use storelink_runtime::Instant;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 

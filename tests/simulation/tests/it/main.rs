@@ -1,3 +1,4 @@
 //! The simulation's own tests.
 
 mod kernel;
+mod orders;
