@@ -11,10 +11,13 @@ POSTGRES := tests/support/postgres.sh
 PROGRAMS := echo "Building: the first time takes some minutes." >&2; cargo build --locked --quiet -p storelink -p storelink-demo -p storelink-simulators -p storelink-faults
 
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+# The simulation arms the planted faults, so it is never built together with the rest.
 ifdef NEXTEST
-RUN_TESTS := cargo nextest run --workspace --locked
+RUN_TESTS := cargo nextest run --workspace --exclude storelink-simulation --locked
+SIMULATE := cargo nextest run -p storelink-simulation --locked
 else
-RUN_TESTS := cargo test --workspace --locked --lib --bins --tests
+RUN_TESTS := cargo test --workspace --exclude storelink-simulation --locked --lib --bins --tests
+SIMULATE := cargo test -p storelink-simulation --locked --lib --bins --tests
 endif
 
 .PHONY: help demo run bench faults test test-only lint deny contracts clean clean-data
@@ -53,7 +56,8 @@ test-only: ## the tests alone, on a real broker and both databases
 	url="$$($(POSTGRES) start "$$folder")"; export STORELINK_TEST_POSTGRES_URL="$$url"; \
 	$(PROGRAMS); \
 	$(RUN_TESTS); \
-	cargo test --workspace --locked --doc --quiet
+	$(SIMULATE); \
+	cargo test --workspace --exclude storelink-simulation --locked --doc --quiet
 
 lint: ## format, clippy and documentation without a warning
 	cargo fmt --all --check
