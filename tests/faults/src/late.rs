@@ -1,5 +1,6 @@
 //! A store applies a write long after its connection was closed, when a newer value was confirmed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -223,14 +224,16 @@ impl Words {
         let mut shown = 0;
         for link in &stage.links {
             let entries = ledger(&stage.stores.client(), &link.plan.name, true).await?;
-            let effects = || {
-                let requests = entries
-                    .iter()
-                    .filter(|entry| entry.source == Source::Request);
-                requests.flat_map(|entry| &entry.effects)
-            };
-            let is_set = |text: &&String| effects().any(|effect| effect.new.to_string() == **text);
-            shown += self.texts().iter().filter(is_set).count();
+            let requests = entries
+                .iter()
+                .filter(|entry| entry.source == Source::Request);
+            let effects = requests.flat_map(|entry| &entry.effects);
+            let set: BTreeSet<String> = effects.map(|effect| effect.new.to_string()).collect();
+            shown += self
+                .texts()
+                .iter()
+                .filter(|text| set.contains(*text))
+                .count();
         }
         Ok(shown)
     }
