@@ -120,10 +120,10 @@ pub async fn a_transaction_counts_when_it_is_committed(
     let now = Timestamp::now().micros() + MINUTE;
     let waiting = claim(outbox, now, now, 10).await?;
     assert_eq!(positions(&waiting), [1], "revision 2 waits for revision 1");
-    outbox.mark(&waiting, now).await?;
+    outbox.mark(&waiting, now, now).await?;
     let waiting = claim(outbox, now, now, 10).await?;
     assert_eq!(positions(&waiting), [2]);
-    outbox.mark(&waiting, now).await?;
+    outbox.mark(&waiting, now, now).await?;
     Ok(())
 }
 
@@ -177,7 +177,10 @@ pub async fn a_claim_holds_until_its_time_is_over(
     );
     let again = claim(outbox, until, until + 1, 10).await?;
     assert_eq!(again.iter().map(|row| row.attempts).sum::<i64>(), 1);
-    outbox.mark(&again, now).await?;
+    outbox.mark(&again, until, now).await?;
+    let still = claim(outbox, i64::MAX - 1, i64::MAX, 10).await?;
+    assert_eq!(still.len(), 2, "the claim was another one");
+    outbox.mark(&still, i64::MAX, now).await?;
     assert!(claim(outbox, i64::MAX, i64::MAX, 10).await?.is_empty());
     Ok(())
 }
@@ -206,7 +209,7 @@ pub async fn after_a_loss_events_wait_again(
     }
     for _ in 0..2 {
         let rows = claim(outbox, i64::MAX - 1, i64::MAX, 10).await?;
-        outbox.mark(&rows, begun).await?;
+        outbox.mark(&rows, i64::MAX, begun).await?;
     }
     let after = Timestamp::now().micros() + MINUTE;
     assert_eq!(outbox.keep_store(stream(2, 0), Some(after)).await?, 0);
@@ -214,6 +217,13 @@ pub async fn after_a_loss_events_wait_again(
     assert_eq!(outbox.known_store().await?, Some(stream(2, 1)));
     let rows = claim(outbox, after, after, 10).await?;
     assert_eq!(positions(&rows), [1]);
+    // Lost once more, while somebody publishes.
+    outbox.keep_store(stream(3, 0), Some(begun)).await?;
+    outbox.mark(&rows, after, after).await?;
+    let again = claim(outbox, after, after + 1, 10).await?;
+    assert_eq!(positions(&again), [1], "the stream that took it is gone");
+    outbox.mark(&again, after + 1, after).await?;
+    assert_eq!(positions(&claim(outbox, after, after, 10).await?), [2]);
     Ok(())
 }
 

@@ -116,12 +116,14 @@ pub(crate) fn kept_for() -> Duration {
     }
 }
 
-/// Marks every event written since then as waiting.
+/// Makes every event written since then wait, those too that somebody publishes at this moment: the
+/// stream that takes them may be the one that is gone.
 async fn mark_unpublished(transaction: &mut Transaction, since: i64) -> Result<u64, DbError> {
     let rows = transaction
         .execute(
-            "UPDATE outbox SET published = NULL, due = 0, attempts = 0 \
-             WHERE published IS NOT NULL AND created > $1",
+            "UPDATE outbox SET due = 0, published = NULL, \
+             attempts = CASE WHEN published IS NULL THEN attempts ELSE 0 END \
+             WHERE created > $1",
             args![since],
         )
         .await?;

@@ -21,8 +21,10 @@ pub trait Outbox: Send + Sync {
     /// What claimed rows hold.
     async fn load(&self, claimed: &[Claimed]) -> Result<Vec<Waiting>, DbError>;
 
-    /// Notes that the broker has these, and their revisions with them; all or none.
-    async fn mark(&self, done: &[Waiting], now: i64) -> Result<(), DbError>;
+    /// Notes that the broker has these, and their revisions with them; all or none. Passes over rows
+    /// whose claim, which is known by its `until`, is no longer the last word about them: the stream
+    /// that took them may be gone.
+    async fn mark(&self, done: &[Waiting], until: i64, now: i64) -> Result<(), DbError>;
 
     /// Leaves a row until `due`, and counts the attempt.
     async fn postpone(&self, row: &Waiting, due: i64) -> Result<(), DbError>;
@@ -37,7 +39,7 @@ pub trait Outbox: Send + Sync {
     async fn known_store(&self) -> Result<Option<Store>, IngestError>;
 
     /// Notes which stream the events go to and, in the same transaction, makes every event wait again
-    /// that was written after `again`; tells how many.
+    /// that was written after `again`, whoever has claimed it; tells how many.
     async fn keep_store(&self, store: Store, again: Option<i64>) -> Result<u64, IngestError>;
 }
 
@@ -117,23 +119,26 @@ impl Outbox for Database {
         rows.iter().map(Waiting::from_row).collect()
     }
 
-    async fn mark(&self, done: &[Waiting], now: i64) -> Result<(), DbError> {
+    async fn mark(&self, done: &[Waiting], until: i64, now: i64) -> Result<(), DbError> {
         let mut transaction = self.begin().await?;
         transaction
             .execute_values(
-                "WITH done(id, at) AS (VALUES",
-                ") UPDATE outbox SET published = done.at FROM done WHERE outbox.id = done.id",
-                done.iter().map(|row| args![&row.id, now]).collect(),
+                "WITH done(id, until, at) AS (VALUES",
+                ") UPDATE outbox SET published = done.at FROM done \
+                 WHERE outbox.id = done.id AND outbox.due = done.until",
+                done.iter().map(|row| args![&row.id, until, now]).collect(),
             )
             .await?;
         let orders = done.iter().filter(|row| row.order_event);
         transaction
             .execute_values(
-                "WITH done(order_id, revision, at) AS (VALUES",
+                "WITH done(id, order_id, revision, at) AS (VALUES",
                 ") UPDATE revisions SET published = done.at FROM done \
-                 WHERE revisions.order_id = done.order_id AND revisions.revision = done.revision",
+                 WHERE revisions.order_id = done.order_id AND revisions.revision = done.revision \
+                 AND EXISTS (SELECT 1 FROM outbox o \
+                 WHERE o.id = done.id AND o.published IS NOT NULL)",
                 orders
-                    .map(|row| args![&row.chain, row.position, now])
+                    .map(|row| args![&row.id, &row.chain, row.position, now])
                     .collect(),
             )
             .await?;

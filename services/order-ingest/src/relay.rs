@@ -129,23 +129,23 @@ impl Relay {
                     "the broker is not connected".to_owned(),
                 ));
             }
-            let claimed = self.claim().await?;
+            let (claimed, until) = self.claim().await?;
             if claimed.is_empty() {
                 return Ok(all);
             }
             if planted!(MarkedBeforePublished) {
                 let rows = self.outbox.load(&claimed).await?;
-                self.mark(rows).await?;
+                self.mark(rows, until).await?;
             }
             for portion in portions(claimed) {
                 let rows = self.outbox.load(&portion).await?;
-                all += self.publish_all(rows).await?;
+                all += self.publish_all(rows, until).await?;
             }
         }
     }
 
-    /// Publishes rows, and gives how many are done.
-    async fn publish_all(&self, rows: Vec<Waiting>) -> Result<usize, IngestError> {
+    /// Publishes rows that are claimed until then, and gives how many are done.
+    async fn publish_all(&self, rows: Vec<Waiting>, until: i64) -> Result<usize, IngestError> {
         let outcomes: Vec<(Waiting, Result<(), PublishError>)> = futures::stream::iter(rows)
             .map(|row| async move {
                 let outcome = self.publish(&row).await;
@@ -163,21 +163,21 @@ impl Relay {
             }
         }
         let published = done.len();
-        self.mark(done).await?;
+        self.mark(done, until).await?;
         for (row, error) in failed {
             self.postpone(&row, &error).await?;
         }
         Ok(published)
     }
 
-    async fn claim(&self) -> Result<Vec<Claimed>, IngestError> {
+    async fn claim(&self) -> Result<(Vec<Claimed>, i64), IngestError> {
         let now = Timestamp::now().micros();
         let until = if planted!(ClaimForEver) {
             i64::MAX
         } else {
             now + micros(CLAIM)
         };
-        Ok(self.outbox.claim(now, until, BATCH).await?)
+        Ok((self.outbox.claim(now, until, BATCH).await?, until))
     }
 
     async fn publish(&self, row: &Waiting) -> Result<(), PublishError> {
@@ -208,10 +208,11 @@ impl Relay {
         }
     }
 
-    async fn mark(&self, mut done: Vec<Waiting>) -> Result<(), IngestError> {
+    async fn mark(&self, mut done: Vec<Waiting>, until: i64) -> Result<(), IngestError> {
         // One sequence for all replicas, so that two of them never wait for each other.
         done.sort_by(|one, other| one.id.cmp(&other.id));
-        self.outbox.mark(&done, Timestamp::now().micros()).await?;
+        let now = Timestamp::now().micros();
+        self.outbox.mark(&done, until, now).await?;
         for row in done
             .iter()
             .filter(|row| row.order_event && row.attempts > 0)

@@ -193,7 +193,7 @@ pub(super) fn marks(
             }
             let before = order.versions.iter().enumerate();
             let due = before.filter(|(_, one)| one.punctual && one.clock < mark.micros());
-            let Some((version, _)) = due.last() else {
+            let Some((version, _)) = due.next_back() else {
                 continue;
             };
             let Ok(platform) = PLATFORM.parse() else {

@@ -140,8 +140,8 @@ impl State {
         rows
     }
 
-    fn published(&mut self, id: &str) {
-        if let Some(row) = self.events.get_mut(id) {
+    fn published(&mut self, id: &str, until: i64) {
+        if let Some(row) = self.events.get_mut(id).filter(|row| row.due == until) {
             row.published = true;
             self.waiting.remove(&(row.event.created, id.to_owned()));
         }
@@ -150,8 +150,9 @@ impl State {
     fn again(&mut self, since: i64) -> u64 {
         let mut rows = 0;
         for row in self.events.values_mut() {
-            if row.published && row.event.created > since {
-                (row.published, row.due, row.attempts) = (false, 0, 0);
+            if row.event.created > since {
+                row.attempts = if row.published { 0 } else { row.attempts };
+                (row.published, row.due) = (false, 0);
                 self.waiting
                     .insert((row.event.created, row.event.id.clone()));
                 rows += 1;
@@ -302,13 +303,13 @@ impl Outbox for LedgerTables {
             .await
     }
 
-    async fn mark(&self, done: &[Waiting], _: i64) -> Result<(), DbError> {
+    async fn mark(&self, done: &[Waiting], until: i64, _: i64) -> Result<(), DbError> {
         let own = self.clone();
         let done: Vec<String> = done.iter().map(|row| row.id.clone()).collect();
         self.sql
             .run(move |_| {
                 let mut state = own.state();
-                done.iter().for_each(|id| state.published(id));
+                done.iter().for_each(|id| state.published(id, until));
             })
             .await
     }

@@ -84,8 +84,8 @@ impl World {
     fn new(sim: &Sim) -> Self {
         // The ids of a world come from its clock.
         simulated_clock::set(Some(sim.now().micros()));
-        let overlap = sim.chance(|random| random.one_of(&[5, 15, 40]).copied());
-        let overlap = overlap.unwrap_or(15);
+        let overlap = sim.chance(|random| random.one_of(&[3, 10, 40]).copied());
+        let overlap = overlap.unwrap_or(10);
         let stores: Vec<Store> = (0..sim.chance(|random| random.below(3) + 2))
             .map(|_| new_store(sim, overlap))
             .collect();

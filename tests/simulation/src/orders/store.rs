@@ -16,6 +16,8 @@ use super::content::{Content, Words};
 use crate::kernel::{Random, Sim, Wire};
 
 const SECOND: i64 = 1_000_000;
+/// The longest way of a request to a store that crawls, and of its answer.
+const CRAWL: Duration = Duration::from_secs(14);
 
 /// How a store is.
 #[derive(Debug, Clone)]
@@ -74,7 +76,8 @@ impl StoreOrder {
 pub(super) enum Trouble {
     Fails,
     Limits,
-    Hangs,
+    /// Requests and answers take very long, each its own time.
+    Crawls,
 }
 
 struct State {
@@ -200,23 +203,38 @@ impl Store {
         order.versions.push(version);
     }
 
+    fn slowest(&self) -> Duration {
+        let state = self.state();
+        let now = self.sim.now().micros();
+        match state.trouble {
+            Some((Trouble::Crawls, until)) if now < until => CRAWL,
+            _ => state.character.slowest,
+        }
+    }
+
     /// What is the matter with the store now.
     fn refusal(&self) -> Option<AdapterError> {
         let now = self.sim.now().micros();
         let trouble = self.state().trouble.filter(|(_, until)| now < *until);
         let (trouble, _) = trouble?;
-        let transient = |code| AdapterError::new(ErrorClass::Transient, code, "it fails");
-        Some(match trouble {
-            Trouble::Fails => transient("store.failed"),
-            Trouble::Hangs => transient("store.timeout"),
-            Trouble::Limits => AdapterError::new(
+        match trouble {
+            Trouble::Fails => {
+                let text = "it fails";
+                Some(AdapterError::new(
+                    ErrorClass::Transient,
+                    "store.failed",
+                    text,
+                ))
+            }
+            Trouble::Limits => Some(AdapterError::new(
                 ErrorClass::Limited {
                     pause: Duration::from_secs(20),
                 },
                 "store.limited",
                 "too many requests",
-            ),
-        })
+            )),
+            Trouble::Crawls => None,
+        }
     }
 
     /// Asks the store: the request may be lost, the answer too, and either may take its time.
@@ -227,7 +245,7 @@ impl Store {
     ) -> Result<T, AdapterError> {
         let wire = *self.wire.lock().unwrap_or_else(PoisonError::into_inner);
         let wire = Wire {
-            slowest: wire.slowest.max(self.state().character.slowest),
+            slowest: wire.slowest.max(self.slowest()),
             ..wire
         };
         // As every adapter does: the last moment at which a job may be found lost.

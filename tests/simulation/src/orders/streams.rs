@@ -1,6 +1,7 @@
 //! The broker's streams in memory: work queues, and events under an expected sequence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -102,6 +103,8 @@ pub(super) struct Streams {
     wire: Arc<Mutex<Wire>>,
     state: Arc<Mutex<State>>,
     news: Arc<BTreeMap<Name, Notify>>,
+    /// Of a thousand deliveries those that go to somebody who is gone.
+    astray: Arc<AtomicU32>,
 }
 
 impl Streams {
@@ -110,6 +113,7 @@ impl Streams {
             sim: sim.clone(),
             wire: Arc::new(Mutex::new(wire)),
             state: Arc::default(),
+            astray: Arc::new(AtomicU32::new(50)),
             news: Arc::new(Name::ALL.map(|name| (name, Notify::new())).into()),
         };
         for name in Name::ALL {
@@ -139,6 +143,11 @@ impl Streams {
     /// The stream takes nothing until then.
     pub(super) fn full_until(&self, name: Name, until: i64) {
         self.state().streams.entry(name).or_default().full_until = until;
+    }
+
+    /// Every delivery reaches somebody.
+    pub(super) fn heal(&self) {
+        self.astray.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn set_wire(&self, wire: Wire) {
@@ -306,6 +315,11 @@ impl Streams {
 
     fn take(&self, name: Name, most: usize) -> Vec<Delivery> {
         let now = self.sim.now().micros();
+        let rate = self.astray.load(Ordering::Relaxed);
+        let mut astray: Vec<bool> = (0..most)
+            .map(|_| self.sim.chance(|random| random.per_mille(rate)))
+            .collect();
+        let mut any = false;
         let mut state = self.state();
         let stream = state.streams.entry(name).or_default();
         let made = stream.made;
@@ -313,10 +327,14 @@ impl Streams {
         let again = now + i64::try_from(ACK_WAIT.as_micros()).unwrap_or(i64::MAX);
         let taken: Vec<Delivery> = due
             .take(most)
-            .map(|(sequence, message)| {
+            .filter_map(|(sequence, message)| {
                 message.due = again;
                 message.delivered += 1;
-                Delivery {
+                any = true;
+                if astray.pop().unwrap_or_default() {
+                    return None;
+                }
+                Some(Delivery {
                     stream: name,
                     made,
                     sequence: *sequence,
@@ -324,11 +342,11 @@ impl Streams {
                     payload: message.payload.clone(),
                     delivered: message.delivered,
                     published: message.published,
-                }
+                })
             })
             .collect();
         drop(state);
-        if !taken.is_empty() {
+        if any {
             self.tell_after(name, ACK_WAIT);
         }
         taken

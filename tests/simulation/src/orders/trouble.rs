@@ -33,7 +33,7 @@ impl World {
         let now = self.sim.now().micros();
         let (what, process, store, short, long) = self.sim.chance(|random| {
             (
-                random.below(22),
+                random.below(23),
                 random.one_of(&self.processes).copied(),
                 random.one_of(&self.stores).cloned(),
                 random.between(SECOND, 60 * SECOND),
@@ -67,15 +67,15 @@ impl World {
                 let frozen = if what == 7 { long } else { short };
                 later(frozen, Box::new(move |sim| sim.freeze(process, false)));
             }
-            11..=13 => {
-                let troubles = [Trouble::Fails, Trouble::Limits, Trouble::Hangs];
+            11..=14 => {
+                let troubles = [Trouble::Fails, Trouble::Limits, Trouble::Crawls];
                 let trouble = self.sim.chance(|random| random.one_of(&troubles).copied());
                 store.trouble(trouble.unwrap_or(Trouble::Fails), now + short);
             }
-            14 => self.around.streams.full_until(Name::Orders, now + long),
-            15 => self.around.streams.full_until(Name::Hub, now + short),
-            16 => self.around.streams.full_until(Name::Orders, now + short),
-            17 => {
+            15 => self.around.streams.full_until(Name::Orders, now + long),
+            16 => self.around.streams.full_until(Name::Hub, now + short),
+            17 => self.around.streams.full_until(Name::Orders, now + short),
+            18 => {
                 let sql = match role {
                     Role::Poller => self.poller_sql.clone(),
                     Role::Ingest => self.ledger_sql.clone(),
@@ -86,9 +86,9 @@ impl World {
                     Box::new(move |_| sql.set_wire(troubled(200, 5, 2))),
                 );
             }
-            18 => self.around.streams.make_anew(Name::Orders),
-            19 => self.around.streams.make_anew(Name::Hub),
-            20 => {
+            19 => self.around.streams.make_anew(Name::Orders),
+            20 => self.around.streams.make_anew(Name::Hub),
+            21 => {
                 self.around.streams.make_anew(Name::Jobs);
                 self.around.streams.make_anew(Name::Hooks);
             }
@@ -117,6 +117,7 @@ impl World {
             self.around.streams.full_until(name, 0);
         }
         self.around.streams.set_wire(quiet(1_000, 20));
+        self.around.streams.heal();
         self.poller_sql.set_wire(quiet(200, 5));
         self.ledger_sql.set_wire(quiet(200, 5));
     }
