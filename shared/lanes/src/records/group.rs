@@ -178,8 +178,8 @@ impl Group {
         write_snapshots(&mut transaction, self.snapshots).await?;
         write_parked(&mut transaction, self.parked).await?;
         write_doubts(&mut transaction, self.doubts).await?;
-        give_back(&mut transaction, self.given_back).await?;
         super::drift::finish(&mut transaction, self.reconciled).await?;
+        give_back(&mut transaction, self.given_back).await?;
         transaction.commit().await?;
         Ok(taken)
     }
