@@ -192,7 +192,7 @@ pub(super) fn marks(
                 continue;
             }
             let before = order.versions.iter().enumerate();
-            let due = before.filter(|(_, one)| one.punctual && one.clock < mark.micros());
+            let mut due = before.filter(|(_, one)| one.punctual && one.clock < mark.micros());
             let Some((version, _)) = due.next_back() else {
                 continue;
             };

@@ -1,4 +1,9 @@
 //! The simulation's own tests.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests stop at the first surprise"
+)]
+
 mod kernel;
 mod orders;
