@@ -24,7 +24,9 @@ fn order(id: &str, cents: i64) -> Order {
         number: id.to_owned(),
         state: OrderState::Open,
         store_status: "processing".to_owned(),
-        currency: "EUR".parse().unwrap_or_else(|_| unreachable!("EUR is a currency")),
+        currency: "EUR"
+            .parse()
+            .unwrap_or_else(|_| unreachable!("EUR is a currency")),
         digits: 2,
         created: Timestamp::MIN,
         modified: Timestamp::MIN,
@@ -155,7 +157,11 @@ pub async fn a_claim_holds_until_its_time_is_over(
     let until = now + MINUTE;
     assert_eq!(claim(outbox, now, until, 1).await?.len(), 1, "the limit");
     assert_eq!(claim(outbox, now, until, 10).await?.len(), 1, "the other");
-    assert_eq!(claim(outbox, now, until, 10).await?.len(), 0, "both are claimed");
+    assert_eq!(
+        claim(outbox, now, until, 10).await?.len(),
+        0,
+        "both are claimed"
+    );
     assert_eq!(claim(outbox, until, until + 1, 10).await?.len(), 2);
     outbox.take_over().await?;
     let claimed = claim(outbox, now, until, 10).await?;
@@ -164,7 +170,11 @@ pub async fn a_claim_holds_until_its_time_is_over(
         outbox.postpone(row, until).await?;
     }
     outbox.take_over().await?;
-    assert_eq!(claim(outbox, now, until, 10).await?.len(), 1, "one is postponed");
+    assert_eq!(
+        claim(outbox, now, until, 10).await?.len(),
+        1,
+        "one is postponed"
+    );
     let again = claim(outbox, until, until + 1, 10).await?;
     assert_eq!(again.iter().map(|row| row.attempts).sum::<i64>(), 1);
     outbox.mark(&again, until, now).await?;
@@ -193,7 +203,9 @@ pub async fn after_a_loss_events_wait_again(
     assert_eq!(outbox.known_store().await?, Some(stream(1, 5)));
     let begun = Timestamp::now().micros() - 1;
     for (number, cents) in [(5, 1_000), (6, 1_100)] {
-        ledger.take(&arrival(&connection, "1", number, cents)).await?;
+        ledger
+            .take(&arrival(&connection, "1", number, cents))
+            .await?;
     }
     for _ in 0..2 {
         let rows = claim(outbox, i64::MAX - 1, i64::MAX, 10).await?;

@@ -48,9 +48,8 @@ async fn number_of(
 pub async fn cursors_move_by_compare_and_set(store: &dyn CursorStore) -> Result<(), DbError> {
     let (one, other) = (ConnectionId::generate(), ConnectionId::generate());
     assert_eq!(store.cursor(&one, "orders").await?, None);
-    let save = |expected, text: &str| {
-        store.save_cursor(&one, "orders", expected, text.to_owned(), None)
-    };
+    let save =
+        |expected, text: &str| store.save_cursor(&one, "orders", expected, text.to_owned(), None);
     assert!(!save(1, "{}").await?, "there is no version 1");
     assert!(save(0, "1").await?);
     assert!(!save(0, "2").await?, "there is a version 1 by now");
@@ -87,7 +86,11 @@ pub async fn read_numbers_only_grow(store: &dyn CursorStore) -> Result<(), DbErr
 /// When the store fails.
 pub async fn notes_are_all_or_none(store: &dyn HandoverStore) -> Result<(), DbError> {
     let (one, other) = (ConnectionId::generate(), ConnectionId::generate());
-    assert!(store.note(&one, &[note("1", 5, None), note("2", 5, None)]).await?);
+    assert!(
+        store
+            .note(&one, &[note("1", 5, None), note("2", 5, None)])
+            .await?
+    );
     let stale = [note("1", 7, Some(5)), note("2", 7, Some(4))];
     assert!(!store.note(&one, &stale).await?);
     let there = [note("1", 7, None), note("3", 7, None)];
@@ -107,8 +110,14 @@ pub async fn notes_are_all_or_none(store: &dyn HandoverStore) -> Result<(), DbEr
 /// When the store fails.
 pub async fn an_acknowledgement_is_of_one_read(store: &dyn HandoverStore) -> Result<(), DbError> {
     let connection = ConnectionId::generate();
-    store.note(&connection, &[note("1", 5, None), note("2", 5, None)]).await?;
-    let acknowledged = [("1".to_owned(), 4), ("2".to_owned(), 5), ("3".to_owned(), 5)];
+    store
+        .note(&connection, &[note("1", 5, None), note("2", 5, None)])
+        .await?;
+    let acknowledged = [
+        ("1".to_owned(), 4),
+        ("2".to_owned(), 5),
+        ("3".to_owned(), 5),
+    ];
     store.mark_stored(&connection, &acknowledged).await?;
     assert_eq!(number_of(store, &connection, "1").await?, Some((5, false)));
     assert_eq!(number_of(store, &connection, "2").await?, Some((5, true)));
@@ -146,10 +155,16 @@ mod tests {
     async fn a_database_keeps_cursors_and_handovers_as_agreed(test: TestDatabase) {
         let database = Database::open(&test.settings(), "poller").await.unwrap();
         database.migrate(&crate::MIGRATOR).await.unwrap();
-        super::cursors_move_by_compare_and_set(&database).await.unwrap();
+        super::cursors_move_by_compare_and_set(&database)
+            .await
+            .unwrap();
         super::read_numbers_only_grow(&database).await.unwrap();
         super::notes_are_all_or_none(&database).await.unwrap();
-        super::an_acknowledgement_is_of_one_read(&database).await.unwrap();
-        super::what_is_out_of_reach_is_forgotten(&database).await.unwrap();
+        super::an_acknowledgement_is_of_one_read(&database)
+            .await
+            .unwrap();
+        super::what_is_out_of_reach_is_forgotten(&database)
+            .await
+            .unwrap();
     }
 }

@@ -8,10 +8,10 @@ use storelink_settings::OrderSettings;
 
 pub use crate::cursor_store::{CursorStore, Kept, SavedCursor, StreamIdentity};
 pub use crate::handover::{HandoverStore, Kept as HandedOn, Note, Seen};
-pub use crate::links::Links;
-pub use crate::report::RunReports;
-pub use crate::read_streams::{ReadStreams, Window};
 use crate::hints::Hints;
+pub use crate::links::Links;
+pub use crate::read_streams::{ReadStreams, Window};
+pub use crate::report::RunReports;
 use crate::worker::Poller;
 use crate::{in_work, metrics, stopped};
 

@@ -21,10 +21,10 @@ use crate::in_work::InWork;
 use crate::job_gate::JobGate;
 use crate::links::Links;
 use crate::metrics::PollerMetrics;
+use crate::read_streams::ReadStreams;
 use crate::report::RunReports;
 use crate::run::{Ended, Failure, Run};
 use crate::stopped::Stopped;
-use crate::read_streams::ReadStreams;
 use crate::{PollerError, one_order, orders, products};
 
 /// A connection whose record is not here is waited for so many deliveries: the record and the job

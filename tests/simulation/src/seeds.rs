@@ -85,7 +85,9 @@ pub fn run(plane: Plane, seeds: &[u64], fault: Option<Fault>, first_only: bool) 
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.run += 1;
             // The sum is the same whichever thread comes first.
-            let digest = outcome.digest.rotate_left(u32::try_from(seed % 64).unwrap_or_default());
+            let digest = outcome
+                .digest
+                .rotate_left(u32::try_from(seed % 64).unwrap_or_default());
             tally.digest = tally.digest.wrapping_add(digest);
             tally.simulated_micros += outcome.simulated_micros;
             if !outcome.violations.is_empty() {

@@ -23,7 +23,7 @@ mod store;
 
 pub(crate) use decision::{Handover, decide};
 pub use decision::{Kept, Seen};
-pub(crate) use store::decide_page;
 pub use store::HandoverStore;
 #[cfg(any(test, feature = "simulation"))]
 pub use store::Note;
+pub(crate) use store::decide_page;

@@ -317,7 +317,8 @@ mod tests {
                 open: false
             }
         );
-        database.mark_stored(&connection, &[("1".to_owned(), 1)])
+        database
+            .mark_stored(&connection, &[("1".to_owned(), 1)])
             .await
             .unwrap();
         let late = decided(&database, &connection, seen("1", "a", 3)).await;
@@ -326,7 +327,8 @@ mod tests {
             Handover::Publish,
             "an older handover was acknowledged"
         );
-        database.mark_stored(&connection, &[("1".to_owned(), 3)])
+        database
+            .mark_stored(&connection, &[("1".to_owned(), 3)])
             .await
             .unwrap();
         let known = decided(&database, &connection, seen("1", "a", 4)).await;
@@ -345,7 +347,8 @@ mod tests {
     async fn a_read_that_was_overtaken_is_fenced_off(test: TestDatabase) {
         let (database, connection) = (open(&test).await, ConnectionId::generate());
         decided(&database, &connection, seen("1", "a", 5)).await;
-        database.mark_stored(&connection, &[("1".to_owned(), 5)])
+        database
+            .mark_stored(&connection, &[("1".to_owned(), 5)])
             .await
             .unwrap();
         let again = decided(&database, &connection, seen("1", "a", 7)).await;
@@ -395,11 +398,13 @@ mod tests {
                 .await;
             row.unwrap().int("n").unwrap()
         };
-        database.prune(&connection, Timestamp::from_micros(100))
+        database
+            .prune(&connection, Timestamp::from_micros(100))
             .await
             .unwrap();
         assert_eq!(rows().await, 1);
-        database.prune(&connection, Timestamp::from_micros(101))
+        database
+            .prune(&connection, Timestamp::from_micros(101))
             .await
             .unwrap();
         assert_eq!(rows().await, 0);

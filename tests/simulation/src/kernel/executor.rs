@@ -340,7 +340,10 @@ impl Sim {
 impl State {
     /// The time by the clock of a process.
     fn clock_of(&self, process: ProcessId) -> i64 {
-        let error = self.processes.get(&process).map_or(0, |one| one.clock_error);
+        let error = self
+            .processes
+            .get(&process)
+            .map_or(0, |one| one.clock_error);
         self.now.saturating_add(error)
     }
 

@@ -33,7 +33,11 @@ impl Content {
 
     /// The key of an order as the ledger or an event shows it.
     pub(super) fn key_of(order: &Order) -> String {
-        let refunded: i64 = order.refunds.iter().map(|refund| cents(&refund.amount)).sum();
+        let refunded: i64 = order
+            .refunds
+            .iter()
+            .map(|refund| cents(&refund.amount))
+            .sum();
         let content = Self {
             total: cents(&order.total),
             state: order.state,
@@ -96,7 +100,11 @@ impl Content {
             total,
             total_tax: amount(0),
             payment: Payment::default(),
-            refunds: if self.refunded > 0 { vec![refund] } else { Vec::new() },
+            refunds: if self.refunded > 0 {
+                vec![refund]
+            } else {
+                Vec::new()
+            },
             note: String::new(),
         }))
     }
@@ -151,5 +159,6 @@ fn cents(amount: &Amount) -> i64 {
 fn currency() -> storelink_model::Currency {
     static EURO: std::sync::LazyLock<Option<storelink_model::Currency>> =
         std::sync::LazyLock::new(|| "EUR".parse().ok());
-    EURO.clone().unwrap_or_else(|| unreachable!("EUR is a currency"))
+    EURO.clone()
+        .unwrap_or_else(|| unreachable!("EUR is a currency"))
 }

@@ -123,7 +123,11 @@ fn judge_order(
     let words: Vec<Option<Words>> = revisions.iter().map(|one| Words::read(&one.raw)).collect();
     let kept: Vec<String> = words
         .iter()
-        .map(|words| words.as_ref().map_or_else(String::new, |words| words.key.clone()))
+        .map(|words| {
+            words
+                .as_ref()
+                .map_or_else(String::new, |words| words.key.clone())
+        })
         .collect();
     if kept.last() != history.last() {
         wrong(format!("the store shows {history:?}, the ledger {kept:?}"));
@@ -134,7 +138,12 @@ fn judge_order(
         wrong(format!("went back: {kept:?} of {history:?}"));
     }
     let numbers: Vec<i64> = revisions.iter().map(|one| one.revision).collect();
-    if !numbers.iter().copied().zip(1..).all(|(one, due)| one == due) {
+    if !numbers
+        .iter()
+        .copied()
+        .zip(1..)
+        .all(|(one, due)| one == due)
+    {
         wrong(format!("revisions {numbers:?}"));
     }
     if !revisions.is_sorted_by(|one, next| one.read_number < next.read_number) {

@@ -8,8 +8,8 @@ use storelink_bus::PublishError;
 use storelink_model::{OrderId, Timestamp};
 use storelink_order_ingest::IngestError;
 use storelink_order_ingest::simulation::{
-    Arrival, Claimed, Entries, Entry, LedgerRecords, LedgerTransaction, NewEvent, NewRevision, Outbox,
-    Store, Waiting, Writes,
+    Arrival, Claimed, Entries, Entry, LedgerRecords, LedgerTransaction, NewEvent, NewRevision,
+    Outbox, Store, Waiting, Writes,
 };
 use storelink_persistence::DbError;
 use tokio::sync::OwnedMutexGuard;
@@ -153,7 +153,8 @@ impl State {
             if row.event.created > since {
                 row.attempts = if row.published { 0 } else { row.attempts };
                 (row.published, row.due) = (false, 0);
-                self.waiting.insert((row.event.created, row.event.id.clone()));
+                self.waiting
+                    .insert((row.event.created, row.event.id.clone()));
                 rows += 1;
             }
         }
@@ -221,8 +222,12 @@ impl LedgerTransaction for Open {
         arrivals: &[Arrival],
         entries: &mut Entries,
     ) -> Result<(), IngestError> {
-        let orders = arrivals.iter().filter_map(|one| one.read().order.as_deref());
-        let named = orders.flat_map(|order| &order.lines).all(|line| line.sku.is_some());
+        let orders = arrivals
+            .iter()
+            .filter_map(|one| one.read().order.as_deref());
+        let named = orders
+            .flat_map(|order| &order.lines)
+            .all(|line| line.sku.is_some());
         if named {
             return Ok(());
         }

@@ -148,7 +148,10 @@ impl World {
         let (Ok(platform), Ok(tenant)) = (PLATFORM.parse(), TENANT.parse()) else {
             return;
         };
-        let run = format!("run_{:016x}", self.sim.chance(crate::kernel::Random::number));
+        let run = format!(
+            "run_{:016x}",
+            self.sim.chance(crate::kernel::Random::number)
+        );
         let connection = &store.connection;
         let subject = subject::poll(&platform, connection, "orders");
         let job = PollJob {

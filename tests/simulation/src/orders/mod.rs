@@ -91,8 +91,8 @@ impl World {
             .collect();
         let mut settings = processes::settings();
         settings.overlap = Duration::from_secs(overlap);
-        settings.walk_yield = sim
-            .chance(|random| random.duration(Duration::from_secs(3), Duration::from_secs(60)));
+        settings.walk_yield =
+            sim.chance(|random| random.duration(Duration::from_secs(3), Duration::from_secs(60)));
         let links: Linked = stores
             .iter()
             .filter_map(|store| {
@@ -102,8 +102,7 @@ impl World {
             .collect();
         simulated_clock::set(None);
 
-        let (pollers, ingests) =
-            sim.chance(|random| (random.below(2) + 1, random.below(2) + 1));
+        let (pollers, ingests) = sim.chance(|random| (random.below(2) + 1, random.below(2) + 1));
         let roles = [vec![Role::Poller; pollers], vec![Role::Ingest; ingests]].concat();
         let processes = (1..).map(ProcessId).zip(roles).collect();
         let poller_sql = Sql::new(sim, troubled(200, 5, 2));
@@ -146,8 +145,9 @@ impl World {
             self.place_earlier_orders(store, count);
             self.read_again(store, every, begun + ACTIVE + READ_ON);
         }
-        let (changes, troubles) =
-            self.sim.chance(|random| (random.between(25, 90), random.between(6, 30)));
+        let (changes, troubles) = self
+            .sim
+            .chance(|random| (random.between(25, 90), random.between(6, 30)));
         for _ in 0..changes {
             let own = self.clone();
             self.at_some_time(move |_| {

@@ -69,13 +69,17 @@ impl PollerTables {
         if version != expected {
             return false;
         }
-        let ended = walk.is_none().then(|| serde_json::from_str::<Kept>(&cursor));
+        let ended = walk
+            .is_none()
+            .then(|| serde_json::from_str::<Kept>(&cursor));
         let saved = SavedCursor {
             version: version + 1,
             cursor,
             walk,
         };
-        self.sql.sim.tell(|| format!("{connection}: saves {saved:?}"));
+        self.sql
+            .sim
+            .tell(|| format!("{connection}: saves {saved:?}"));
         state.cursors.insert(connection.clone(), saved);
         drop(state);
         if let Some(Ok(kept)) = ended
@@ -167,7 +171,9 @@ impl HandoverStore for PollerTables {
                     let key = (connection.clone(), note.external_id.clone());
                     state.handed_on.get(&key).map(|row| row.read_number) == note.expected
                 };
-                own.sql.sim.tell(|| format!("{connection}: notes {notes:?}"));
+                own.sql
+                    .sim
+                    .tell(|| format!("{connection}: notes {notes:?}"));
                 if !notes.iter().all(fits) {
                     return false;
                 }

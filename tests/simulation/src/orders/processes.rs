@@ -162,7 +162,8 @@ impl Surrounding {
     fn backoff(&self, delivery: &Delivery) -> Duration {
         let doublings = u32::try_from(delivery.delivered.clamp(1, 9) - 1).unwrap_or_default();
         let full = Duration::from_secs((1 << doublings).min(300));
-        self.sim.chance(|random| random.duration(full * 3 / 4, full))
+        self.sim
+            .chance(|random| random.duration(full * 3 / 4, full))
     }
 
     /// A job that is let go was done, or it was told why not.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use storelink_adapter_api::{
     AdapterError, CapabilityProfile, Descriptor, Diagnosis, ErrorClass, ItemOutcome, Limits,
-    OrderPage, OrderReading, OrderWindow, Position, PriceWrite, ProductPage, ProductWindow, Purpose,
-    StockWrite, StoreAccess, StoreAdapter, StoreIds, ValueKind, WriteGroup,
+    OrderPage, OrderReading, OrderWindow, Position, PriceWrite, ProductPage, ProductWindow,
+    Purpose, StockWrite, StoreAccess, StoreAdapter, StoreIds, ValueKind, WriteGroup,
 };
 use storelink_model::{ConnectionId, Timestamp};
 
@@ -186,7 +186,11 @@ impl Store {
         let mut state = self.state();
         let character = &state.character;
         let error = character.clock_errors.get(server).copied();
-        let late = if busy { character.latest * late / 1_000 } else { 0 };
+        let late = if busy {
+            character.latest * late / 1_000
+        } else {
+            0
+        };
         let order = state.orders.entry(id).or_default();
         let before = order.versions.last();
         let shown = before.map_or(now + late, |before| (now + late).max(before.shown));
@@ -216,7 +220,11 @@ impl Store {
         match trouble {
             Trouble::Fails => {
                 let text = "it fails";
-                Some(AdapterError::new(ErrorClass::Transient, "store.failed", text))
+                Some(AdapterError::new(
+                    ErrorClass::Transient,
+                    "store.failed",
+                    text,
+                ))
             }
             Trouble::Limits => Some(AdapterError::new(
                 ErrorClass::Limited {
@@ -254,7 +262,11 @@ impl Store {
         drop(permit);
         answer.unwrap_or_else(|_| {
             let text = "no answer in time";
-            Err(AdapterError::new(ErrorClass::Transient, "http.timeout", text))
+            Err(AdapterError::new(
+                ErrorClass::Transient,
+                "http.timeout",
+                text,
+            ))
         })
     }
 
@@ -272,7 +284,9 @@ impl Store {
                 let (version, content) = order.shown(now)?;
                 Some((content.date(), *id, version, order))
             })
-            .filter(|(date, id, ..)| *date >= since && after.is_none_or(|after| (*date, *id) > after))
+            .filter(|(date, id, ..)| {
+                *date >= since && after.is_none_or(|after| (*date, *id) > after)
+            })
             .collect();
         shown.sort_unstable_by_key(|(date, id, ..)| (*date, *id));
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
@@ -291,7 +305,9 @@ impl Store {
         let error = state.character.clock_errors.get(server).copied();
         let clock = (now + error.unwrap_or_default()).div_euclid(SECOND) * SECOND;
         self.sim.tell(|| {
-            let ids = shown.iter().map(|(date, id, version, _)| (date, id, version));
+            let ids = shown
+                .iter()
+                .map(|(date, id, version, _)| (date, id, version));
             let ids: Vec<_> = ids.collect();
             format!("{} from {since} after {after:?}: {ids:?}", self.connection)
         });
@@ -410,7 +426,8 @@ impl StoreAdapter for Adapter {
 
 /// Any character.
 pub(super) fn character(random: &mut Random, latest: i64) -> Character {
-    let minutes = |random: &mut Random| random.between(-12, 12) * 60 * SECOND + random.between(0, SECOND);
+    let minutes =
+        |random: &mut Random| random.between(-12, 12) * 60 * SECOND + random.between(0, SECOND);
     let clock_errors = match random.below(4) {
         0 => [minutes(random); 2],
         1 => [minutes(random), 0],
@@ -419,7 +436,8 @@ pub(super) fn character(random: &mut Random, latest: i64) -> Character {
     Character {
         page: random.below(6) + 2,
         clock_errors,
-        tells_time: clock_errors.iter().any(|error| error.abs() > 2 * SECOND) || random.per_mille(800),
+        tells_time: clock_errors.iter().any(|error| error.abs() > 2 * SECOND)
+            || random.per_mille(800),
         latest,
         repeats: u32::try_from(random.between(0, 1) * 100).unwrap_or_default(),
         slowest: Duration::from_millis(random.between(100, 6_000).unsigned_abs()),

@@ -114,9 +114,7 @@ impl Streams {
             wire: Arc::new(Mutex::new(wire)),
             state: Arc::default(),
             astray: Arc::new(AtomicU32::new(50)),
-            news: Arc::new(
-                Name::ALL.map(|name| (name, Notify::new())).into(),
-            ),
+            news: Arc::new(Name::ALL.map(|name| (name, Notify::new())).into()),
         };
         for name in Name::ALL {
             streams.make_anew(name);
@@ -263,7 +261,10 @@ impl Streams {
             duplicate,
         };
         let found = held.unwrap_or_default();
-        if message.expected_last().is_some_and(|expected| expected != found) {
+        if message
+            .expected_last()
+            .is_some_and(|expected| expected != found)
+        {
             let ours = held.and_then(|held| stream.messages.get(&held));
             if ours.is_some_and(|ours| ours.id == id) {
                 return Ok(published(found, true));

@@ -73,7 +73,9 @@ fn a_transaction_waits_for_the_one_that_has_its_order() {
     for process in 1..=4_u32 {
         let tables = tables.clone();
         sim.spawn(ProcessId(process), async move {
-            ledger::takes(Arc::new(tables), i64::from(process)).await.unwrap();
+            ledger::takes(Arc::new(tables), i64::from(process))
+                .await
+                .unwrap();
         });
     }
     let until = sim.now().saturating_add(time::Duration::hours(1));
@@ -82,7 +84,10 @@ fn a_transaction_waits_for_the_one_that_has_its_order() {
     let orders = tables.orders();
     assert_eq!(orders.len(), 1);
     let revisions: Vec<i64> = orders[0].1.iter().map(|one| one.revision).collect();
-    assert!(revisions.iter().copied().eq(1..=revisions.len() as i64), "{revisions:?}");
+    assert!(
+        revisions.iter().copied().eq(1..=revisions.len() as i64),
+        "{revisions:?}"
+    );
     assert_eq!(orders[0].1.last().unwrap().read_number, 4);
 }
 
@@ -98,8 +103,13 @@ fn a_statement_that_got_no_answer_may_have_had_its_effect() {
     let (effect, failed) = (done.clone(), Arc::new(AtomicBool::new(false)));
     let told = failed.clone();
     sim.spawn(ProcessId(1), async move {
-        let outcome = sql.run(move |_| effect.store(true, Ordering::Relaxed)).await;
-        told.store(outcome.is_err_and(|error| error.is_transient()), Ordering::Relaxed);
+        let outcome = sql
+            .run(move |_| effect.store(true, Ordering::Relaxed))
+            .await;
+        told.store(
+            outcome.is_err_and(|error| error.is_transient()),
+            Ordering::Relaxed,
+        );
     });
     let later = sim.now().saturating_add(time::Duration::seconds(60));
     sim.run_until(later, 1_000).unwrap();
