@@ -185,7 +185,7 @@ async fn one_sku_is_explained_from_the_erp_to_the_store() {
         !parked.code.is_empty() && !parked.text.is_empty(),
         "{parked:?}"
     );
-    let good = Price::gross(Decimal::new(1234, 2));
+    let good = Price::gross(Decimal::new(11234, 2));
     arena
         .erp
         .say_prices("B2C", "EUR", &[(&sku, good)])

@@ -4,7 +4,3 @@ use storelink_planted_faults::Fault;
 
 /// Each planted fault that this world must find, with a seed that finds it.
 pub(crate) const KNOWN: &[(Fault, u64)] = &[];
-
-/// Seeds that found a real defect once, and what it was.
-#[cfg(test)]
-const REGRESSIONS: &[u64] = &[];

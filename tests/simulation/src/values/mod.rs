@@ -4,6 +4,7 @@ mod chaos;
 mod erp;
 mod judge;
 pub(crate) mod known;
+mod level_tables;
 mod links;
 mod plan;
 mod queue;

@@ -9,7 +9,7 @@ use storelink_lanes::lane::DoubtKind;
 use storelink_lanes::ordering::{Stamp, Verdict, compare};
 use storelink_lanes::ports::{
     ApprovalRow, Attempt, AttemptRow, Committed, LaneName, LaneRecords, LaneRows, MirrorPlace,
-    MirrorRow, MirrorRows, Note, OutsideDoubt, OwnerRow, OwnerRows, SourceKey, SourceRows, Winner,
+    MirrorRow, Note, OutsideDoubt, OwnerRow, OwnerRows, SourceKey, Winner,
 };
 use storelink_model::{ConnectionId, Sku, Timestamp, VersionOrder, WarehouseCode};
 use storelink_persistence::DbError;
@@ -199,7 +199,7 @@ impl Tables {
             .collect()
     }
 
-    fn upsert(&mut self, winners: &[Winner<Stock>]) -> (Vec<Committed<Stock>>, usize) {
+    pub(super) fn upsert(&mut self, winners: &[Winner<Stock>]) -> (Vec<Committed<Stock>>, usize) {
         let mut changed = 0;
         let committed = winners.iter().map(|winner| {
             let place = place_of(&winner.key);
@@ -231,7 +231,7 @@ impl Tables {
         (committed.collect(), changed)
     }
 
-    fn page(
+    pub(super) fn page(
         &self,
         after: &MirrorPlace,
         limit: usize,
@@ -246,7 +246,7 @@ impl Tables {
     }
 }
 
-fn place_of(key: &LevelKey<WarehouseCode>) -> MirrorPlace {
+pub(super) fn place_of(key: &LevelKey<WarehouseCode>) -> MirrorPlace {
     (
         key.tenant.as_str().to_owned(),
         key.source.as_str().to_owned(),
@@ -263,7 +263,7 @@ pub(crate) struct Database {
 
 impl Database {
     /// One transaction: it is made as soon as the call arrives, and its answer may be lost.
-    async fn transact<T: Send + 'static>(
+    pub(super) async fn transact<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tables) -> T + Send + 'static,
     ) -> Result<T, DbError> {
@@ -478,70 +478,6 @@ impl OwnerRows for Database {
                     row.owner.clear();
                 }
             }
-        })
-        .await
-    }
-}
-
-#[async_trait]
-impl MirrorRows<Stock> for Database {
-    async fn upsert(
-        &self,
-        winners: &[Winner<Stock>],
-    ) -> Result<(Vec<Committed<Stock>>, usize), DbError> {
-        let winners: Vec<Winner<Stock>> = winners.iter().map(copy_of).collect();
-        self.transact(move |tables| tables.upsert(&winners)).await
-    }
-
-    async fn get(
-        &self,
-        key: &LevelKey<WarehouseCode>,
-    ) -> Result<Option<MirrorRow<Stock>>, DbError> {
-        let place = place_of(key);
-        self.transact(move |tables| tables.levels.get(&place).cloned())
-            .await
-    }
-
-    async fn page(
-        &self,
-        after: &MirrorPlace,
-        limit: u32,
-    ) -> Result<(Vec<MirrorRow<Stock>>, Option<MirrorPlace>), DbError> {
-        let (after, limit) = (after.clone(), usize::try_from(limit).unwrap_or(usize::MAX));
-        self.transact(move |tables| tables.page(&after, limit))
-            .await
-    }
-}
-
-fn copy_of(winner: &Winner<Stock>) -> Winner<Stock> {
-    Winner {
-        key: winner.key.clone(),
-        stamp: winner.stamp,
-        value: winner.value,
-        time: winner.time,
-        trace: winner.trace.clone(),
-        event: winner.event,
-    }
-}
-
-#[async_trait]
-impl SourceRows for Database {
-    async fn fix(
-        &self,
-        suggested: &BTreeMap<SourceKey, VersionOrder>,
-    ) -> Result<BTreeMap<SourceKey, VersionOrder>, DbError> {
-        let suggested = suggested.clone();
-        self.transact(move |tables| {
-            for (key, order) in &suggested {
-                tables.sources.entry(key.clone()).or_insert(*order);
-            }
-            let known = suggested.into_keys();
-            known
-                .filter_map(|key| {
-                    let order = *tables.sources.get(&key)?;
-                    Some((key, order))
-                })
-                .collect()
         })
         .await
     }
