@@ -28,9 +28,7 @@ fn equal_seeds_give_equal_worlds_in_one_process_and_in_another() {
 
 #[test]
 fn a_thousand_seeds_leave_every_order_once_in_the_ledger_and_in_events() {
-    let fresh = seeds::fresh_base();
-    println!("fresh seeds from {fresh}");
-    let all: Vec<u64> = (0..500).chain(fresh..fresh + 500).collect();
+    let all: Vec<u64> = (0..1_000).collect();
     let tally = seeds::run(PLANE, &all, None, false);
     assert_eq!(tally.run, all.len());
     let failures: Vec<String> = tally.failures.iter().map(ToString::to_string).collect();
