@@ -3,7 +3,9 @@
 use storelink_adapter_api::ItemOutcome;
 
 use super::single::{Bench, at};
-use crate::lane::{Effect, Few, GuardRule, Lane, LastShown, PackedIds, Remembered};
+use crate::lane::{
+    Effect, Few, Finding, GuardRule, Lane, LastShown, PackedIds, Reading, Remembered,
+};
 use crate::levels::SkuId;
 
 const HOUR: i64 = 3_600;
@@ -220,6 +222,40 @@ fn what_may_be_at_zero_makes_no_room_before_the_store_shows_another_value() {
     let confirmed = vec![ItemOutcome::Confirmed; batch.items.len()];
     bench.settle(batch, &confirmed, 4);
     assert_eq!(flush(&mut bench, 4), (5..10).collect::<Vec<_>>());
+}
+
+fn compare(bench: &mut Bench, sku: SkuId, right: bool, writes: bool) -> Finding {
+    let ids = PackedIds::from(format!("id-{sku}").as_str());
+    let reading = Reading {
+        ids: &ids,
+        begun: at(10),
+        wanted: &0,
+        right,
+        writes,
+    };
+    let (lane, effects) = (&mut bench.lane, &mut bench.effects);
+    lane.compare(sku, &reading, at(11), effects)
+}
+
+#[test]
+fn zeros_that_were_changed_in_the_store_are_dangerous_again() {
+    let wanted: Vec<_> = (0..8).map(|sku| (sku, 0)).collect();
+    let mut bench = Bench::with(&wanted);
+    bench.confirm_all(1);
+    bench.lane.guard_by(no_zeros(30));
+    for sku in 0..8 {
+        assert_eq!(compare(&mut bench, sku, false, true), Finding::Drifted);
+    }
+    assert!(flush(&mut bench, 12).is_empty());
+    assert_eq!(number(&bench.lane), Some(8));
+    // While the connection only observes, somebody sets three of them to zero in the store.
+    for sku in 0..3 {
+        let finding = compare(&mut bench, sku, true, false);
+        assert_eq!(finding, Finding::FoundRight);
+    }
+    bench.wake(13);
+    assert_eq!(flush(&mut bench, 13), [3, 4, 5, 6, 7]);
+    assert_eq!(bench.lane.counts().dirty, 0);
 }
 
 #[test]
