@@ -123,18 +123,19 @@ impl Publisher {
         let subject = subject::listing(&pending.connection, pending.shard);
 
         let mut expected = u64::try_from(pending.sequence).unwrap_or_default();
-        let sequence = loop {
+        let (revision, sequence) = loop {
             let publication = Publication::new(subject.clone(), payload.clone())
                 .expect_last_subject_sequence(expected);
             match self.bus.publish(publication).await {
-                Ok(published) => break published.sequence,
+                Ok(published) => break (pending.revision, published.sequence),
                 // Another replica was first, or the stream or the database is another one.
                 Err(PublishError::WrongLastSequence { .. }) => match self.last(&subject).await? {
                     Some((found, Some(last))) if last.revision >= content.revision => {
+                        let revision = column(last.revision);
                         if last.listings == content.listings {
-                            break found;
+                            break (revision, found);
                         }
-                        let (revision, found) = (column(last.revision), column(found));
+                        let found = column(found);
                         store::go_past(&self.database, pending, revision, found).await?;
                         return Ok(());
                     }
@@ -153,7 +154,8 @@ impl Publisher {
             room::tell(&self.bus, &self.connections, pending, cut).await?;
         }
         let left_out = column(cut.map_or(0, |cut| cut.listings));
-        Ok(store::published(&self.database, pending, column(sequence), left_out).await?)
+        let sequence = column(sequence);
+        Ok(store::published(&self.database, pending, revision, sequence, left_out).await?)
     }
 
     async fn content(&self, pending: &ShardRow) -> Result<ListingShard, DbError> {

@@ -132,23 +132,26 @@ pub(crate) async fn settled(database: &Database) -> Result<Vec<ShardRow>, DbErro
     read_shards(&rows)
 }
 
-/// Notes that a revision of a shard was published, without so many of its listings.
+/// Notes that a shard was published, without so many of its listings. The stream may have it with a
+/// later revision, of a database that knew more: what changes from now on comes after that.
 pub(crate) async fn published(
     database: &Database,
     shard: &ShardRow,
+    revision: i64,
     sequence: i64,
     left_out: i64,
 ) -> Result<(), DbError> {
     database
         .execute(
-            "UPDATE shards SET published = $3, sequence = $4, left_out = $5 \
-             WHERE connection = $1 AND shard = $2 AND published < $3",
+            "UPDATE shards SET revision = revision - $3 + $6, published = $6, sequence = $4, \
+             left_out = $5 WHERE connection = $1 AND shard = $2 AND published < $3",
             args![
                 shard.connection.as_str(),
                 i64::from(shard.shard),
                 shard.revision,
                 sequence,
-                left_out
+                left_out,
+                revision
             ],
         )
         .await?;
