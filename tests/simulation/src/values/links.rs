@@ -4,25 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use storelink_adapter_api::{CapabilityProfile, Credentials, RequestGate, StoreIds};
-use storelink_bus::PublishError;
-use storelink_bus::kv::{Entry, KvError};
 use storelink_events::connection::{ConnectionRecord, ConnectionSettings};
 use storelink_events::internal::{Blocked, Listing, ListingShard};
 use storelink_lanes::ports::Links;
 use storelink_model::{ConnectionId, Quantity, TenantId};
 use storelink_outbound_http::{HttpClient, OutboundPolicy};
-use storelink_service::{LinkedConnection, PaceBucket, simulation};
+use storelink_service::{LinkedConnection, simulation};
 use storelink_vault::{CreateMissing, Vault};
 use tokio::sync::watch;
 
 use super::World;
+use super::bucket::Bucket;
 use super::erp::{TENANT, WAREHOUSES};
 use super::stores::Platform;
-use crate::kernel::{Lost, ProcessId};
+use crate::kernel::ProcessId;
 
 /// Shards of the listings of a store.
 const SHARDS: u16 = 2;
@@ -172,7 +170,8 @@ impl World {
                 if dropped < warehouses.len() {
                     warehouses.remove(dropped);
                 }
-                let budget = random.per_mille(250).then(|| random.between(20, 90));
+                let paced = self.plan.paced && random.per_mille(600);
+                let budget = paced.then(|| random.between(20, 90));
                 (warehouses, random.between(0, 5), budget)
             });
             let settings = ConnectionSettings {
@@ -399,7 +398,9 @@ impl World {
         let (connections, skus) = (self.connections(), self.skus());
         self.sim.chance(|random| {
             let connection = random.one_of(&connections)?.clone();
-            Some((connection, random.one_of(&skus)?.clone()))
+            // Few articles are talked about often.
+            let most = if random.per_mille(600) { 5 } else { skus.len() };
+            Some((connection, skus.get(random.below(most))?.clone()))
         })
     }
 }
@@ -410,54 +411,4 @@ pub(super) fn quantity(number: i64) -> Quantity {
 
 fn shard_of(sku: &str) -> u16 {
     u16::try_from(sku.bytes().map(usize::from).sum::<usize>()).unwrap_or_default() % SHARDS
-}
-
-/// The bucket in which processes agree on the pace.
-#[derive(Clone)]
-struct Bucket {
-    world: Arc<World>,
-}
-
-#[async_trait]
-impl PaceBucket for Bucket {
-    async fn get(&self, key: &str) -> Result<Option<Entry>, KvError> {
-        let (world, key) = (self.world.clone(), key.to_owned());
-        let wire = self.world.calm_broker();
-        let got = self.world.sim.call(wire, move |_| {
-            let bucket = world.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            bucket.get(&key).cloned()
-        });
-        got.await.map_err(|Lost| unavailable())
-    }
-
-    async fn update(&self, key: &str, value: Vec<u8>, revision: u64) -> Result<u64, KvError> {
-        let (world, key) = (self.world.clone(), key.to_owned());
-        let wire = self.world.calm_broker();
-        let updated = self.world.sim.call(wire, move |sim| {
-            let mut bucket = world.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = bucket.get(&key).map_or(0, |entry| entry.revision);
-            if found != revision {
-                return Err(KvError::Conflict { key });
-            }
-            let now = i128::from(sim.now().micros()) * 1_000;
-            let entry = Entry {
-                key: key.clone(),
-                value: Bytes::from(value),
-                revision: found + 1,
-                written: time::OffsetDateTime::from_unix_timestamp_nanos(now)
-                    .unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
-            };
-            bucket.insert(key, entry);
-            Ok(found + 1)
-        });
-        updated.await.unwrap_or_else(|Lost| Err(unavailable()))
-    }
-}
-
-fn unavailable() -> KvError {
-    KvError::Publish(PublishError::Unavailable {
-        subject: "pace".to_owned(),
-        waited: Duration::ZERO,
-        reason: "no answer".to_owned(),
-    })
 }

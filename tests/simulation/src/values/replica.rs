@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::erp::TENANT;
-use super::judge::Eye;
+use super::database::Database;
+use super::eye::Eye;
 use super::links::ProcessLinks;
 use super::plan::{LEASE, ORDER_RECHECK, Plan, RECHECK};
 use super::queue;
 use super::stream::{Feed, Reach, Which};
-use super::tables::Database;
 use crate::kernel::{Lost, ProcessId};
 
 /// Events taken at once.
@@ -128,12 +128,14 @@ async fn run(world: Arc<World>, process: ProcessId, shutdown: CancellationToken)
         return;
     };
     let publisher = Arc::new(publisher);
-    Eye {
+    let levels = publisher.tenant_levels(&tenant);
+    let eye = Eye {
         world: world.clone(),
         process,
-        levels: publisher.tenant_levels(&tenant),
-    }
-    .open();
+        levels: Arc::downgrade(&levels),
+    };
+    eye.open(&levels);
+    drop(levels);
     world.publishers().insert(process, publisher.clone());
     let events = queue::work(
         world.clone(),
