@@ -39,6 +39,8 @@ faults! {
     PaceNotReserved,
     /// Turns are as far apart as if all clocks were the same.
     PaceWithoutSpare,
+    /// A turn is used whenever its request is ready.
+    LateTurnUsed,
     /// A turn is used after a pause that the store asked for.
     TurnKeptOverPause,
     /// A lease counts from the answer to its renewal, not from the question.

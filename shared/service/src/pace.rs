@@ -17,12 +17,12 @@ const CONTESTS: usize = 16;
 /// process can have under way.
 const TURNS_AHEAD: i64 = 16;
 
-/// Longer than a minute by this is what a minute's requests are spread over: by what the clocks of
-/// processes may differ, and somewhat more. A store counts requests as they arrive: one that was held up
-/// on its way must not bring another into its minute.
-const SPARE: i64 = CLOCK_ERROR + 1_200_000;
+/// Longer than a minute by this is what a minute's requests are spread over. A store counts them as they
+/// arrive: one that was held up on its way must not bring another into its minute, nor one whose turn was
+/// counted by a clock that is ahead. All together are covered up to this time.
+const SPARE: i64 = 1_200_000;
 
-/// How far the clocks of processes and broker may differ.
+/// A turn of a clock that is wrong by more is not believed.
 const CLOCK_ERROR: i64 = 5_000_000;
 
 /// Gives each request its turn. The next free turn stands in the bucket `pace`, so that replicas and
@@ -74,7 +74,7 @@ enum Missed {
 }
 
 impl Pace {
-    /// At most `per_minute` requests in any minute, evenly spread and somewhat fewer: a burst would be answered 429 by a
+    /// At most `per_minute` requests in any minute, evenly spread: a burst would be answered 429 by a
     /// store that counts seconds.
     pub(crate) fn new(
         connection: &ConnectionId,
@@ -266,7 +266,7 @@ mod tests {
                 turns.push(turn.at / SECOND);
             }
         }
-        let expected: Vec<i64> = (0..=16).map(|turn| turn * 66_200 / 1_000).collect();
+        let expected: Vec<i64> = (0..=16).map(|turn| turn * 61_200 / 1_000).collect();
         assert_eq!(turns, expected);
     }
 

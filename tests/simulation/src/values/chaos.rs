@@ -133,11 +133,8 @@ impl World {
                 });
             }
             Fault::ListingsLost => {
-                let all = self.listings.backup();
                 self.listings.lose();
-                self.later(self.draw(100, 5_000), move |world| {
-                    world.listings.fill(&all);
-                });
+                self.later(self.draw(100, 5_000), |world| world.publish_lost_shards());
             }
             Fault::ListingChanges => self.change_listing(),
             Fault::SettingsChange => self.change_settings(),

@@ -53,8 +53,14 @@ impl LaneRecords for Database {
             .iter()
             .map(|attempt| (attempt.lane.clone(), attempt.number, attempt.items.clone()));
         let (begun, notes): (Vec<_>, _) = (begun.collect(), notes.to_vec());
-        self.transact(move |tables| tables.commit(&begun, &notes))
-            .await
+        let sim = self.world.sim.clone();
+        self.transact(move |tables| {
+            for (lane, note) in &notes {
+                sim.tell(|| format!("noted of {} in {}: {note:?}", lane.connection, lane.epoch));
+            }
+            tables.commit(&begun, &notes)
+        })
+        .await
     }
 
     async fn read(&self, connection: &ConnectionId) -> Result<LaneRows, DbError> {

@@ -64,7 +64,13 @@ impl Judge {
     }
 
     /// A process's level table says this of an article.
-    pub(super) fn knows(&mut self, process: ProcessId, sku: &str, now: i64, quantities: Quantities) {
+    pub(super) fn knows(
+        &mut self,
+        process: ProcessId,
+        sku: &str,
+        now: i64,
+        quantities: Quantities,
+    ) {
         let knowledge = self.knowledge.entry(process).or_default();
         let history = knowledge.levels.entry(sku.to_owned()).or_default();
         keep(history, now, quantities);
@@ -145,8 +151,11 @@ fn keep<T: PartialEq>(history: &mut Vec<(i64, T)>, now: i64, state: T) {
 
 /// The states that held at some moment since then.
 fn valid<T>(history: &[(i64, T)], since: i64) -> impl Iterator<Item = &T> {
-    let first = history.iter().rposition(|(from, _)| *from <= since);
-    history[first.unwrap_or(0)..].iter().map(|(_, state)| state)
+    // Several may begin at that very moment: the one before them held until then.
+    let first = history.partition_point(|(from, _)| *from < since);
+    history[first.saturating_sub(1)..]
+        .iter()
+        .map(|(_, state)| state)
 }
 
 impl World {

@@ -242,7 +242,29 @@ impl World {
             .entry((connection.clone(), shard))
             .or_default();
         *revision += 1;
-        let revision = *revision;
+        drop(registry);
+        self.put_shard(connection, shard);
+    }
+
+    /// The catalogue publishes again what the broker does not have any more.
+    pub(super) fn publish_lost_shards(&self) {
+        for connection in self.connections() {
+            for shard in 0..SHARDS {
+                if self
+                    .listings
+                    .last(&subject_of(&connection, shard))
+                    .is_none()
+                {
+                    self.put_shard(&connection, shard);
+                }
+            }
+        }
+    }
+
+    fn put_shard(&self, connection: &ConnectionId, shard: u16) {
+        let registry = self.registry();
+        let of = (connection.clone(), shard);
+        let revision = registry.shard_revisions.get(&of).copied();
         let listed = registry.listed.get(connection).cloned().unwrap_or_default();
         drop(registry);
         let listings = listed.iter().filter(|(sku, _)| shard_of(sku) == shard);
@@ -258,10 +280,10 @@ impl World {
             connection: connection.clone(),
             shard,
             shards: SHARDS,
-            revision,
+            revision: revision.unwrap_or_default(),
             listings: listings.collect(),
         };
-        let subject = format!("listing.{connection}.{}", shard.shard);
+        let subject = subject_of(connection, shard.shard);
         let payload = serde_json::to_vec(&shard).unwrap_or_default();
         self.listings.put(&subject, Bytes::from(payload));
     }
@@ -407,6 +429,10 @@ impl World {
 
 pub(super) fn quantity(number: i64) -> Quantity {
     number.to_string().parse().unwrap_or(Quantity::ZERO)
+}
+
+fn subject_of(connection: &ConnectionId, shard: u16) -> String {
+    format!("listing.{connection}.{shard}")
 }
 
 fn shard_of(sku: &str) -> u16 {

@@ -15,6 +15,8 @@ pub(super) const LATEST_EFFECT: Duration = Duration::from_secs(34);
 pub(super) const ORDER_RECHECK: Duration = Duration::from_secs(60);
 /// How wrong a clock may be, in microseconds.
 const CLOCK_ERROR: i64 = 2_000_000;
+/// The same where processes share a budget: the spare time of the pace covers it.
+const PACED_CLOCK_ERROR: i64 = 250_000;
 
 /// The size of a world and how bad it is.
 #[derive(Debug, Clone)]
@@ -64,8 +66,12 @@ impl Plan {
     }
 
     /// How wrong the clock of a process is, in microseconds.
-    pub(super) fn clock_error(random: &mut Random) -> i64 {
-        random.between(-CLOCK_ERROR, CLOCK_ERROR)
+    pub(super) fn clock_error(&self, random: &mut Random) -> i64 {
+        let most = match self.paced {
+            true => PACED_CLOCK_ERROR,
+            false => CLOCK_ERROR,
+        };
+        random.between(-most, most)
     }
 }
 

@@ -9,7 +9,6 @@ use storelink_service::simulation;
 
 use super::World;
 use super::bucket::Bucket;
-use super::plan::Plan;
 use crate::kernel::ProcessId;
 
 /// Readers of each store that has a budget.
@@ -29,7 +28,7 @@ impl World {
             for _ in 0..READERS {
                 process += 1;
                 let process = ProcessId(process);
-                let error = self.sim.chance(Plan::clock_error);
+                let error = self.sim.chance(|random| self.plan.clock_error(random));
                 self.sim.set_clock_error(process, error);
                 self.sim.spawn(process, read(self.clone(), record.clone()));
             }
@@ -57,6 +56,7 @@ async fn read(world: Arc<World>, record: ConnectionRecord) {
                 continue;
             };
             world.judge().sent(&record.id, world.sim.now());
+            world.sim.tell(|| format!("a reader asks {}", record.id));
             let begun = world.sim.now();
             world.sim.call(world.weather().store(), |_| {}).await.ok();
             let took = world.sim.now().since(begun);

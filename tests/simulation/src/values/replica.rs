@@ -13,11 +13,11 @@ use storelink_settings::{LaneSettings, Loader};
 use tokio_util::sync::CancellationToken;
 
 use super::World;
-use super::erp::TENANT;
 use super::database::Database;
+use super::erp::TENANT;
 use super::eye::Eye;
 use super::links::ProcessLinks;
-use super::plan::{LEASE, ORDER_RECHECK, Plan, RECHECK};
+use super::plan::{LEASE, ORDER_RECHECK, RECHECK};
 use super::queue;
 use super::stream::{Feed, Reach, Which};
 use crate::kernel::{Lost, ProcessId};
@@ -58,7 +58,7 @@ impl World {
             *next += 1;
             ProcessId(*next)
         };
-        let error = self.sim.chance(Plan::clock_error);
+        let error = self.sim.chance(|random| self.plan.clock_error(random));
         self.sim.set_clock_error(process, error);
         let shutdown = CancellationToken::new();
         self.sim.tell(|| format!("{process:?} starts"));

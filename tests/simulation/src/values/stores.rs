@@ -15,7 +15,7 @@ use storelink_model::{ConnectionId, Timestamp};
 
 use super::World;
 use super::plan::LATEST_EFFECT;
-use crate::kernel::{ProcessId, Random, Wire};
+use crate::kernel::{ProcessId, Random, Sim, Wire};
 
 /// Items of one request.
 pub(super) const BATCH: usize = 20;
@@ -106,6 +106,27 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let now = self.world.sim.now();
         self.world.judge().ended(self.request, now);
+    }
+}
+
+/// Notes when nobody waits for an answer any more, which may be because the process was killed.
+struct GivenUp {
+    sim: Sim,
+    when: Arc<OnceLock<Timestamp>>,
+}
+
+impl GivenUp {
+    fn of(sim: &Sim) -> Self {
+        Self {
+            sim: sim.clone(),
+            when: Arc::default(),
+        }
+    }
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.when.set(self.sim.now()).ok();
     }
 }
 
@@ -219,6 +240,7 @@ impl Platform {
         wire: Wire,
     ) -> Option<Answer> {
         let world = &self.world;
+        let given_up = GivenUp::of(&world.sim);
         let (patience, effects) = world.sim.chance(|random| {
             let most = if random.per_mille(150) { 30 } else { 6 };
             let patience = random.duration(Duration::from_secs(1), Duration::from_secs(most));
@@ -239,7 +261,12 @@ impl Platform {
         });
         for (delay, (id, value)) in effects {
             let (at, connection) = (world.clone(), connection.clone());
+            let given_up = given_up.when.clone();
             world.sim.after(delay, move |sim| {
+                let since = given_up.get().map(|since| sim.now().since(*since));
+                if since.is_some_and(|since| since > LATEST_EFFECT) {
+                    return;
+                }
                 sim.tell(|| format!("{connection} shows {value} for {id}, unheard"));
                 at.shop(&connection, |shop| shop.shown.insert(id, value));
             });

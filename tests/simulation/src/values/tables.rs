@@ -7,8 +7,8 @@ use storelink_lanes::kind::{Level, LevelKey, Stock};
 use storelink_lanes::lane::DoubtKind;
 use storelink_lanes::ordering::{Stamp, Verdict, compare};
 use storelink_lanes::ports::{
-    ApprovalRow, AttemptRow, Committed, LaneName, MirrorPlace, MirrorRow, Note, OutsideDoubt, OwnerRow,
-    SourceKey, Winner,
+    ApprovalRow, AttemptRow, Committed, LaneName, MirrorPlace, MirrorRow, Note, OutsideDoubt,
+    OwnerRow, SourceKey, Winner,
 };
 use storelink_model::{Sku, Timestamp, VersionOrder, WarehouseCode};
 

@@ -36,11 +36,7 @@ impl World {
         let erp = self.erp();
         let publishers = self.publishers();
         for ((warehouse, sku), truth) in &erp.truth {
-            let place = (
-                TENANT.to_owned(),
-                warehouse.clone(),
-                sku.clone(),
-            );
+            let place = (TENANT.to_owned(), warehouse.clone(), sku.clone());
             let Some(row) = tables.levels.get(&place) else {
                 wrong.push(format!("{warehouse} {sku} is not in the mirror"));
                 continue;
@@ -53,8 +49,7 @@ impl World {
             }
             let subject = Stock::subject(&row.key);
             let held = self.values.last(&subject);
-            let held = held
-                .and_then(|held| Stock::decode(&held).ok());
+            let held = held.and_then(|held| Stock::decode(&held).ok());
             let held = held.map(|(_, level)| level.value);
             if held != Some(row.level.value) {
                 wrong.push(format!(
@@ -89,11 +84,7 @@ impl World {
                 let quantities: Quantities = WAREHOUSES
                     .iter()
                     .filter_map(|(warehouse, _)| {
-                        let place = (
-                            TENANT.to_owned(),
-                            (*warehouse).to_owned(),
-                            sku.clone(),
-                        );
+                        let place = (TENANT.to_owned(), (*warehouse).to_owned(), sku.clone());
                         let row = tables.levels.get(&place)?;
                         Some(((*warehouse).to_owned(), row.level.value))
                     })
