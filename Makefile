@@ -41,8 +41,12 @@ bench: ## figures of the whole system as ratios to limits of the same run; SYNC=
 	cargo build --locked --quiet --profile bench-run -p storelink -p storelink-bench; \
 	target/bench-run/storelink-bench $(if $(filter always,$(SYNC)),--sync-always,)
 
-faults: ## the long fault runs, resumable; ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
-	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
+faults: ## the search for planted faults and the long fault runs, resumable; ONLY=simulation ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
+	@case "$(ONLY)" in ""|simulation) mkdir -p target/faults; \
+	  cargo run --locked --quiet -p storelink-simulation -- search \
+	    --outcomes target/faults/outcomes.jsonl --commit "$$(git rev-parse --short=12 HEAD)";; esac
+	@[ "$(ONLY)" != simulation ] || exit 0; \
+	nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
 	$(PROGRAMS); \
 	target/debug/storelink-faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHORT),--short)

@@ -2,6 +2,8 @@
 
 mod announce;
 mod answers;
+#[cfg(any(test, feature = "simulation"))]
+pub mod contract;
 mod engine;
 mod feed;
 mod intake;

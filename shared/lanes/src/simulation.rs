@@ -63,6 +63,15 @@ pub struct Publisher {
     _background: TaskSet,
 }
 
+/// Lanes and levels know each other: they would outlive the process.
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        for handle in self.lanes.all() {
+            handle.end();
+        }
+    }
+}
+
 /// A lane from outside.
 #[derive(Debug)]
 pub struct LaneLook {

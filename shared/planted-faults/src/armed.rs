@@ -37,8 +37,12 @@ faults! {
     ForgetUnfinishedAttempts,
     /// A turn is taken by the pace of the installation, but not noted for the others.
     PaceNotReserved,
-    /// The owner of a lane is not asked for its epoch before it sends.
-    EpochNotChecked,
+    /// Turns are as far apart as if all clocks were the same.
+    PaceWithoutSpare,
+    /// A turn is used whenever its request is ready.
+    LateTurnUsed,
+    /// A turn is used after a pause that the store asked for.
+    TurnKeptOverPause,
     /// A lease counts from the answer to its renewal, not from the question.
     LeaseFromTheAnswer,
     /// A lane begins while its last task still waits for an answer.
@@ -87,6 +91,10 @@ faults! {
     PauseForgotten,
     /// Refused keys are tried again.
     RefusedKeysTriedAgain,
+    /// The refusal of old keys stops a lane that has new ones.
+    OtherKeysBlamed,
+    /// A sequence of a last-value stream that was lost meanwhile is believed.
+    LostStreamBelieved,
 
     /// A walk that makes room lets its job go instead of giving it back.
     JobLetGoUnfinished,

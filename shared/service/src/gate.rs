@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use storelink_adapter_api::{Denied, Permit, Purpose, RequestGate};
+use storelink_planted_faults::planted;
 use storelink_runtime::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -56,16 +57,27 @@ impl ConnectionGate {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        if let Some(pace) = pace {
-            pace.turn().await.map_err(|_| Denied::Busy)?;
+        let since = Instant::now();
+        loop {
+            self.until_unpaused(since).await?;
+            if let Some(pace) = &pace {
+                pace.turn().await.map_err(|_| Denied::Busy)?;
+            }
+            // A turn that came while the store wanted to be left alone is given up: used after the
+            // pause, together with those of others, it would make a burst.
+            if !self.is_paused() || planted!(TurnKeptOverPause) {
+                return Ok(Permit::holding(place));
+            }
         }
-        self.until_unpaused().await?;
-        Ok(Permit::holding(place))
+    }
+
+    fn is_paused(&self) -> bool {
+        let until = self.pressure().paused_until();
+        until.is_some_and(|until| until > Instant::now())
     }
 
     /// Waits while the store wants to be left alone. The pause may grow meanwhile.
-    async fn until_unpaused(&self) -> Result<(), Denied> {
-        let since = Instant::now();
+    async fn until_unpaused(&self, since: Instant) -> Result<(), Denied> {
         loop {
             let until = self.pressure().paused_until();
             let Some(until) = until.filter(|until| *until > Instant::now()) else {

@@ -2,6 +2,7 @@
 
 pub mod kernel;
 pub mod orders;
+pub mod search;
 pub mod seeds;
 mod values;
 

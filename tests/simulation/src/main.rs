@@ -1,7 +1,11 @@
 //! Runs seeds, and shows one again.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
-use storelink_simulation::{Plane, seeds};
+use storelink_simulation::{Plane, search, seeds};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -25,15 +29,21 @@ enum Command {
     },
     /// Looks for each fault's first seed that finds it.
     Search {
-        /// Which world.
+        /// This world alone.
         #[arg(long)]
-        plane: Plane,
+        plane: Option<Plane>,
         /// This fault alone.
         #[arg(long)]
         fault: Option<storelink_planted_faults::Fault>,
         /// So many seeds at most for each.
         #[arg(long, default_value_t = 1_000)]
         count: u64,
+        /// A file that gets a line of JSON for each fault.
+        #[arg(long)]
+        outcomes: Option<PathBuf>,
+        /// The commit that these lines name.
+        #[arg(long, default_value = "unknown")]
+        commit: String,
     },
     /// Runs many seeds.
     Run {
@@ -64,19 +74,19 @@ fn main() -> anyhow::Result<()> {
             plane,
             fault,
             count,
+            outcomes,
+            commit,
         } => {
-            let faults = match fault {
-                Some(fault) => vec![fault],
-                None => plane.faults(),
+            let mut file = match outcomes {
+                Some(path) => Some(File::options().create(true).append(true).open(path)?),
+                None => None,
             };
             let mut unfound = 0;
-            for fault in faults {
-                match seeds::search(plane, fault, count) {
-                    Some(failure) => println!("{} {failure}", fault.name()),
-                    None => {
-                        unfound += 1;
-                        println!("{} is not found within {count} seeds", fault.name());
-                    }
+            for found in search::all(plane, fault, count) {
+                println!("{found}");
+                unfound += usize::from(found.failure.is_none());
+                if let Some(file) = &mut file {
+                    writeln!(file, "{}", found.outcome(&commit))?;
                 }
             }
             anyhow::ensure!(unfound == 0, "{unfound} faults are not found");

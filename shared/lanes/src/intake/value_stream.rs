@@ -99,21 +99,26 @@ impl<K: LaneKind> ValueStream<K> {
         let made = self.levels.made();
         let mut window = self.log.window();
         let mut sent = Vec::with_capacity(values.len());
+        let mut unclear = Vec::new();
         for value in values {
             // Version and sequence are read together: a sequence alone would let an older value
             // follow a newer one that was read meanwhile.
             let expected = match self.levels.get(&value.row.key) {
-                Some(cell) if !is_later(&value.row.level, &cell.level) && cell.sequence > 0 => {
-                    continue;
-                }
-                Some(cell) => cell.sequence,
-                None => 0,
+                Some(cell) if cell.sequence > 0 => match stands(&value.row.level, &cell.level) {
+                    Stands::Later => cell.sequence,
+                    Stands::Covered => continue,
+                    Stands::Unclear => {
+                        unclear.push(value);
+                        continue;
+                    }
+                },
+                _ => 0,
             };
             window.push(self.publication(&value, expected)).await;
             sent.push(value);
         }
         let results = window.settle().await;
-        let count = sent.len();
+        let count = sent.len() + unclear.len();
         let now = Timestamp::now();
         for (value, result) in sent.into_iter().zip(results) {
             match result {
@@ -127,6 +132,9 @@ impl<K: LaneKind> ValueStream<K> {
                 Err(error) => return Err(error.into()),
             }
         }
+        for value in unclear {
+            self.contest(value).await?;
+        }
         Ok(count)
     }
 
@@ -135,15 +143,17 @@ impl<K: LaneKind> ValueStream<K> {
     async fn contest(&self, mut value: Outgoing<K>) -> Result<(), ValueStreamError> {
         let subject = K::subject(&value.row.key);
         for _ in 0..CONTESTS {
+            let made = self.levels.made();
+            let held = self.held(&subject).await?;
+            // After the stream, so that it is never behind what the stream held: between equal
+            // versions it tells which event came later.
             if let Some(row) = self.mirror.rows().get(&value.row.key).await?
                 && !planted!(ContestOverwrites)
             {
                 value.row = row;
             }
-            let made = self.levels.made();
-            let held = self.held(&subject).await?;
             if let Some(level) = held.level
-                && !is_later(&value.row.level, &level)
+                && matches!(stands(&value.row.level, &level), Stands::Covered)
                 && !planted!(ContestOverwrites)
             {
                 let now = Timestamp::now();
@@ -202,12 +212,25 @@ impl<K: LaneKind> ValueStream<K> {
     }
 }
 
-/// Whether a committed value must replace a held one. Between equal versions the committed one
-/// counts, because it was decided there which event came later.
-fn is_later<V: PartialEq>(committed: &Level<V>, held: &Level<V>) -> bool {
+/// How a committed value stands to a held one.
+enum Stands {
+    /// It replaces it.
+    Later,
+    /// The held one is the same, or later.
+    Covered,
+    /// Only what is committed now tells: equal versions are ordered by their events, and those of two
+    /// orders not at all.
+    Unclear,
+}
+
+fn stands<V: PartialEq>(committed: &Level<V>, held: &Level<V>) -> Stands {
     match committed.version.compare(held.version) {
-        Ok(std::cmp::Ordering::Greater) | Err(_) => true,
-        Ok(std::cmp::Ordering::Equal) => committed.value != held.value,
-        Ok(std::cmp::Ordering::Less) => false,
+        Ok(std::cmp::Ordering::Greater) => Stands::Later,
+        Ok(std::cmp::Ordering::Equal) if committed.value == held.value => Stands::Covered,
+        Ok(std::cmp::Ordering::Less) => Stands::Covered,
+        Ok(std::cmp::Ordering::Equal) | Err(_) => Stands::Unclear,
     }
 }
+
+#[cfg(test)]
+mod tests;

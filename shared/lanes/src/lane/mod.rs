@@ -217,10 +217,13 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     pub fn doubt(&mut self, sku: SkuId, kind: DoubtKind, due: Timestamp) {
         match kind {
             DoubtKind::Order => self.ordered(sku, due),
-            // A person waits, and the time may be of a clock that is ahead.
+            // A person waits, and the time may be of a clock that is ahead. A later one is the newer: what
+            // was read at the start may be behind what was heard meanwhile.
             DoubtKind::Retry => {
-                let at_once = Timestamp::from_micros(0);
-                self.doubts.open_and_wake(sku, kind, due, at_once);
+                if self.doubts.due(sku, kind).is_none_or(|open| open < due) {
+                    let at_once = Timestamp::from_micros(0);
+                    self.doubts.open_and_wake(sku, kind, due, at_once);
+                }
             }
             DoubtKind::LateEffect | DoubtKind::Boundary | DoubtKind::Drift => {
                 self.doubts.open(sku, kind, due);

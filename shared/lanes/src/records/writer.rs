@@ -181,7 +181,7 @@ impl Writer {
                     let known = accepted
                         .contains(&(attempt.lane.connection.as_str().to_owned(), attempt.number));
                     answer
-                        .send(if known || planted!(EpochNotChecked) {
+                        .send(if known {
                             Ok(())
                         } else {
                             Err(BeginError::NotOwner)

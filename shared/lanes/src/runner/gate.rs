@@ -7,16 +7,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use storelink_adapter_api::{Denied, Permit, Purpose, RequestGate};
+use storelink_planted_faults::planted;
+use storelink_runtime::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ownership::Lease;
+
+/// A place that was taken is good for so long: a turn that is used later, because the attempt could not be
+/// noted at once, would bring another request into the store's minute.
+const TURN_KEEPS: Duration = Duration::from_millis(500);
 
 pub(crate) struct LaneGate {
     connection: Arc<dyn RequestGate>,
     lease: Lease,
     /// Cancelled when the lane is to end here: no further request leaves.
     stop: CancellationToken,
-    reserved: Mutex<Option<Permit>>,
+    reserved: Mutex<Option<(Permit, Instant)>>,
 }
 
 impl LaneGate {
@@ -36,7 +42,8 @@ impl LaneGate {
     /// Waits for a place and keeps it for the next request.
     pub(crate) async fn reserve(&self) -> Result<(), Denied> {
         let permit = self.connection.admit(Purpose::Write).await?;
-        *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+        let reserved = Some((permit, Instant::now()));
+        *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) = reserved;
         Ok(())
     }
 
@@ -45,7 +52,7 @@ impl LaneGate {
         self.take();
     }
 
-    fn take(&self) -> Option<Permit> {
+    fn take(&self) -> Option<(Permit, Instant)> {
         self.reserved
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -56,9 +63,14 @@ impl LaneGate {
 #[async_trait]
 impl RequestGate for LaneGate {
     async fn admit(&self, purpose: Purpose) -> Result<Permit, Denied> {
+        let keeps = |since: Instant| since.elapsed() <= TURN_KEEPS || planted!(LateTurnUsed);
         let permit = match self.take() {
-            Some(permit) => permit,
-            None => self.connection.admit(purpose).await?,
+            Some((permit, since)) if keeps(since) => permit,
+            late => {
+                // Its place goes back first: there may be no other.
+                drop(late);
+                self.connection.admit(purpose).await?
+            }
         };
         let (lease, stop) = (self.lease.clone(), self.stop.clone());
         let permit = permit.good_while(move || lease.is_fresh() && !stop.is_cancelled());
@@ -77,7 +89,6 @@ impl RequestGate for LaneGate {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use storelink_runtime::Instant;
 
     use super::*;
 
@@ -119,6 +130,21 @@ mod tests {
             gate.admit(Purpose::Write).await.unwrap_err(),
             Denied::NotOwner
         );
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_used_late_is_given_up_for_another() {
+        let connection = Arc::new(Counting::default());
+        let lease = Lease::new(Duration::from_secs(60));
+        let gate = LaneGate::new(connection.clone(), lease.clone(), CancellationToken::new());
+        lease.renewed(Instant::now());
+        gate.reserve().await.unwrap();
+        let reserved = Instant::now();
+        while reserved.elapsed() <= TURN_KEEPS {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        gate.admit(Purpose::Write).await.unwrap();
+        assert_eq!(connection.0.load(Ordering::Relaxed), 2);
     }
 
     /// A process that is stopped after a request was admitted and goes on when its lease is over.

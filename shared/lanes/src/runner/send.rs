@@ -69,7 +69,7 @@ pub(super) async fn send<K: LaneKind>(
             shared
                 .metrics
                 .failed(class_name(error.class), batch.items.len(), took);
-            failed(handle, name, shared, batch, &error, number, now)
+            failed(handle, name, shared, open, batch, &error, number, now)
         }
     };
     notes.extend(snapshot(handle, shared, number, now));
@@ -204,6 +204,7 @@ fn failed<K: LaneKind>(
     handle: &LaneHandle<K>,
     name: &LaneName,
     shared: &Shared,
+    open: &OpenAccess,
     batch: Batch<K::Wanted>,
     error: &AdapterError,
     number: i64,
@@ -232,9 +233,16 @@ fn failed<K: LaneKind>(
             state.pause.failed_here(error.code, &error.text, now);
             Vec::new()
         } else {
-            let credentials = state.linked.record.credentials_revision;
+            let current = state.linked.record.credentials_revision;
+            let sent = if planted!(OtherKeysBlamed) {
+                current
+            } else {
+                open.credentials_revision
+            };
             let effects = state.lane.fail(batch, error, now, shared.recheck_after);
-            state.pause.failed(error, count, credentials, now, random());
+            state.pause.failed(error, count, sent, now, random());
+            // Others may have been entered while the store made up its mind.
+            state.pause.connection_changed(current);
             effects
         }
     };

@@ -45,6 +45,8 @@ pub(crate) struct LaneState<K: LaneKind> {
 #[derive(Clone)]
 pub(crate) struct OpenAccess {
     pub(crate) revision: u64,
+    /// Of the keys that it sends.
+    pub(crate) credentials_revision: u64,
     pub(crate) access: Arc<StoreAccess>,
     pub(crate) gate: Arc<LaneGate>,
 }
@@ -73,6 +75,7 @@ impl<K: LaneKind> LaneState<K> {
                 let access = Arc::new(access);
                 let open = OpenAccess {
                     revision: record.revision,
+                    credentials_revision: record.credentials_revision,
                     access,
                     gate,
                 };

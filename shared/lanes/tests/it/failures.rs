@@ -38,6 +38,30 @@ async fn hub_event(
 }
 
 #[tokio::test]
+async fn a_refusal_of_old_keys_does_not_stop_a_store_that_has_new_ones() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let mut store = world.link().await?;
+    world.list(&store.id, &["A"]).await?;
+    let refused = AdapterError::new(ErrorClass::Attention, "memory.keys", "unknown keys");
+    world.platform.shop(&store.id, |shop| {
+        shop.takes = Duration::from_secs(1);
+        shop.next.push_back(Behaviour::Fail(refused));
+    });
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "5", 1).await?;
+    eventually("the request is under way", PATIENCE, async || {
+        ensure!(world.platform.shop(&store.id, |shop| shop.open) == 1);
+        Ok(())
+    })
+    .await?;
+    store.revision += 1;
+    store.credentials_revision += 1;
+    world.publish_record(&store).await?;
+    world.shows(&store.id, &[("A", "5")]).await?;
+    publisher.stop().await
+}
+
+#[tokio::test]
 async fn a_refused_article_is_parked_with_the_stores_words_and_its_neighbours_go_on()
 -> anyhow::Result<()> {
     let world = World::sqlite().await?;

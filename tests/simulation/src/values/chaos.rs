@@ -18,6 +18,7 @@ enum Fault {
     Stop,
     Freeze,
     DatabaseOut,
+    DatabaseSlow,
     ValuesLost,
     ValuesSetBack,
     ListingsLost,
@@ -30,7 +31,7 @@ enum Fault {
 }
 
 /// Each as often as it stands here.
-const FAULTS: [Fault; 27] = [
+const FAULTS: [Fault; 30] = [
     Fault::Kill,
     Fault::Kill,
     Fault::Kill,
@@ -39,8 +40,11 @@ const FAULTS: [Fault; 27] = [
     Fault::Freeze,
     Fault::Freeze,
     Fault::Freeze,
+    Fault::Freeze,
     Fault::DatabaseOut,
     Fault::DatabaseOut,
+    Fault::DatabaseSlow,
+    Fault::DatabaseSlow,
     Fault::ValuesLost,
     Fault::ValuesSetBack,
     Fault::ListingsLost,
@@ -82,7 +86,11 @@ impl World {
     }
 
     fn happen(self: &Arc<Self>, fault: Fault) {
-        if self.weather().calm {
+        let halts = matches!(
+            fault,
+            Fault::Freeze | Fault::DatabaseOut | Fault::DatabaseSlow
+        );
+        if self.weather().calm || (halts && self.plan.paced) {
             return;
         }
         self.sim.tell(|| format!("fault: {fault:?}"));
@@ -109,6 +117,12 @@ impl World {
                     world.change_weather(|weather| weather.database_out = false);
                 });
             }
+            Fault::DatabaseSlow => {
+                self.change_weather(|weather| weather.database_slow = true);
+                self.later(self.draw(5_000, 25_000), |world| {
+                    world.change_weather(|weather| weather.database_slow = false);
+                });
+            }
             Fault::ValuesLost => self.values.lose(),
             Fault::ValuesSetBack => {
                 let backup: Backup = self.values.backup();
@@ -119,11 +133,8 @@ impl World {
                 });
             }
             Fault::ListingsLost => {
-                let all = self.listings.backup();
                 self.listings.lose();
-                self.later(self.draw(100, 5_000), move |world| {
-                    world.listings.fill(&all);
-                });
+                self.later(self.draw(100, 5_000), |world| world.publish_lost_shards());
             }
             Fault::ListingChanges => self.change_listing(),
             Fault::SettingsChange => self.change_settings(),
@@ -152,9 +163,10 @@ impl World {
             return;
         };
         let most = LEASE + LEASE / 2;
-        let takes = self
-            .sim
-            .chance(|random| random.duration(Duration::from_millis(500), most));
+        let takes = self.sim.chance(|random| match random.per_mille(500) {
+            true => random.duration(LEASE, most),
+            false => random.duration(Duration::from_millis(500), LEASE),
+        });
         self.sim
             .tell(|| format!("{process:?} is frozen for {takes:?}"));
         self.set_frozen(process, true);
@@ -246,6 +258,7 @@ impl World {
         self.change_weather(|weather| {
             weather.calm = true;
             weather.database_out = false;
+            weather.database_slow = false;
         });
         let frozen: Vec<ProcessId> = self.replicas().iter().map(|one| one.process).collect();
         for process in frozen {
@@ -255,7 +268,9 @@ impl World {
             self.shop(&connection, |shop| {
                 shop.refuses.clear();
                 shop.out_until = None;
+                shop.keys_from = 0;
             });
+            self.change_credentials(&connection);
         }
         self.switch_everything_on();
     }

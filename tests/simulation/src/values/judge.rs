@@ -1,33 +1,19 @@
-//! Watches every request, and says in the end whether everything is right.
+//! Watches every request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use storelink_events::connection::ConnectionRecord;
-use storelink_lanes::kind::Stock;
-use storelink_lanes::levels::{LevelListener, SkuId, TenantLevels};
-use storelink_model::{ConnectionId, Quantity, Timestamp, WarehouseCode};
+use storelink_model::{ConnectionId, Timestamp};
 
 use super::World;
-use super::erp::WAREHOUSES;
+use super::wanted::{Chosen, Quantities, wanted};
 use crate::kernel::{ProcessId, Sim};
 
 /// States of knowledge that are kept: more than change between two requests.
 const KEPT: usize = 48;
 /// What a process learnt is used by its lanes within this time.
 const DIGESTED: i64 = 60_000_000;
-const MINUTE: i64 = 60_000_000;
-
-/// Quantities of an article by warehouse.
-type Quantities = BTreeMap<String, Quantity>;
-
-/// What counts of a record for a value.
-#[derive(Debug, Clone, PartialEq)]
-struct Chosen {
-    warehouses: Vec<WarehouseCode>,
-    reserve: Quantity,
-}
 
 /// What a process knew, and since when.
 #[derive(Default)]
@@ -52,7 +38,8 @@ pub(crate) struct Judge {
     pauses: BTreeMap<(ProcessId, ConnectionId), i64>,
     /// Keys that a store refused.
     refused: BTreeMap<(ProcessId, ConnectionId), u64>,
-    sent: BTreeMap<ConnectionId, Vec<i64>>,
+    /// When requests of whatever kind left for a store.
+    pub(super) sent: BTreeMap<ConnectionId, Vec<i64>>,
     requests: u64,
 }
 
@@ -70,17 +57,20 @@ impl Judge {
 
     /// A process heard of a record.
     pub(super) fn learnt(&mut self, process: ProcessId, record: &ConnectionRecord, sim: &Sim) {
-        let chosen = Chosen {
-            warehouses: record.settings.warehouses.clone(),
-            reserve: record.settings.reserve,
-        };
+        let chosen = Chosen::by(record);
         let knowledge = self.knowledge.entry(process).or_default();
         let history = knowledge.chosen.entry(record.id.clone()).or_default();
         keep(history, sim.now().micros(), chosen);
     }
 
     /// A process's level table says this of an article.
-    fn knows(&mut self, process: ProcessId, sku: &str, now: i64, quantities: Quantities) {
+    pub(super) fn knows(
+        &mut self,
+        process: ProcessId,
+        sku: &str,
+        now: i64,
+        quantities: Quantities,
+    ) {
         let knowledge = self.knowledge.entry(process).or_default();
         let history = knowledge.levels.entry(sku.to_owned()).or_default();
         keep(history, now, quantities);
@@ -97,6 +87,12 @@ impl Judge {
         let micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         let until = now.micros().saturating_add(micros);
         self.pauses.insert((process, connection.clone()), until);
+    }
+
+    /// A request of whatever kind leaves for a store.
+    pub(super) fn sent(&mut self, connection: &ConnectionId, now: Timestamp) {
+        let sent = self.sent.entry(connection.clone()).or_default();
+        sent.push(now.micros());
     }
 
     /// A store refused the keys of a process.
@@ -155,69 +151,11 @@ fn keep<T: PartialEq>(history: &mut Vec<(i64, T)>, now: i64, state: T) {
 
 /// The states that held at some moment since then.
 fn valid<T>(history: &[(i64, T)], since: i64) -> impl Iterator<Item = &T> {
-    let first = history.iter().rposition(|(from, _)| *from <= since);
-    history[first.unwrap_or(0)..].iter().map(|(_, state)| state)
-}
-
-fn wanted(chosen: &Chosen, quantities: &Quantities) -> Option<i64> {
-    let mut sum = Quantity::ZERO;
-    for warehouse in &chosen.warehouses {
-        sum = sum.checked_add(*quantities.get(warehouse.as_str())?)?;
-    }
-    let sellable = sum.checked_sub(chosen.reserve)?.floor_at_zero();
-    sellable.whole().to_string().parse().ok()
-}
-
-/// Sees every change of the level table of a process.
-pub(super) struct Eye {
-    pub(super) world: Arc<World>,
-    pub(super) process: ProcessId,
-    pub(super) levels: Arc<TenantLevels<Stock>>,
-}
-
-impl Eye {
-    /// Begins to look.
-    pub(super) fn open(self) {
-        let eye = Arc::new(self);
-        for sku in eye.world.skus() {
-            if let Some(id) = sku.parse().ok().and_then(|sku| eye.levels.known_sku(&sku)) {
-                eye.look(id);
-            }
-        }
-        let warehouses = warehouses();
-        eye.levels.subscribe(&warehouses, eye.clone());
-    }
-
-    fn look(&self, id: SkuId) {
-        let Some(sku) = self.levels.sku(id) else {
-            return;
-        };
-        let warehouses = warehouses();
-        let quantities = self.levels.with_cells(&warehouses, |cells| {
-            let cells = warehouses.iter().zip(cells.cells(id));
-            cells
-                .filter_map(|(warehouse, cell)| {
-                    Some((warehouse.as_str().to_owned(), cell?.level.value))
-                })
-                .collect()
-        });
-        let now = self.world.sim.now().micros();
-        let mut judge = self.world.judge();
-        judge.knows(self.process, sku.as_str(), now, quantities);
-    }
-}
-
-impl LevelListener for Eye {
-    fn changed(&self, sku: SkuId, _: Timestamp) {
-        self.look(sku);
-    }
-
-    fn held(&self, _: SkuId, _: Timestamp) {}
-}
-
-fn warehouses() -> Vec<WarehouseCode> {
-    let codes = WAREHOUSES.iter().map(|(code, _)| code.parse());
-    codes.filter_map(Result::ok).collect()
+    // Several may begin at that very moment: the one before them held until then.
+    let first = history.partition_point(|(from, _)| *from < since);
+    history[first.saturating_sub(1)..]
+        .iter()
+        .map(|(_, state)| state)
 }
 
 impl World {
@@ -273,7 +211,7 @@ impl World {
                 judge.blame(format!("{}: {sku} = {value}, wanted {sendable:?}", name()));
             }
         }
-        judge.sent.entry(connection.clone()).or_default().push(now);
+        judge.sent(connection, self.sim.now());
         judge.under_way.insert(
             request,
             Request {
@@ -293,187 +231,6 @@ impl World {
             .range((of.clone(), epoch, 0)..=(of, epoch, i64::MAX));
         let open = attempts.filter(|(_, row)| row.answer.is_none());
         open.map(|(_, row)| row.items.clone()).collect()
-    }
-
-    /// What is wrong now that everything is quiet; empty when nothing is.
-    pub(super) fn verdict(&self) -> Vec<String> {
-        let mut wrong = Vec::new();
-        self.judge_mirror(&mut wrong);
-        self.judge_stores(&mut wrong);
-        self.judge_lanes(&mut wrong);
-        for (name, queue) in [("events", &self.events), ("orders", &self.orders)] {
-            if queue.waiting() > 0 {
-                wrong.push(format!("{} {name} wait", queue.waiting()));
-            }
-            for (sequence, code) in queue.dead() {
-                if code != "event.revision_conflict" {
-                    wrong.push(format!("{name} #{sequence} is dead: {code}"));
-                }
-            }
-        }
-        wrong
-    }
-
-    /// ERP = mirror = stream = every level table.
-    fn judge_mirror(&self, wrong: &mut Vec<String>) {
-        let tables = self.tables();
-        let erp = self.erp();
-        let publishers = self.publishers();
-        for ((warehouse, sku), truth) in &erp.truth {
-            let place = (
-                super::erp::TENANT.to_owned(),
-                warehouse.clone(),
-                sku.clone(),
-            );
-            let Some(row) = tables.levels.get(&place) else {
-                wrong.push(format!("{warehouse} {sku} is not in the mirror"));
-                continue;
-            };
-            let value: i64 = row.level.value.to_string().parse().unwrap_or(-1);
-            if !truth.values.contains(&value) {
-                wrong.push(format!(
-                    "mirror: {warehouse} {sku} = {value}, truth {truth:?}"
-                ));
-            }
-            let subject = <Stock as storelink_lanes::kind::LaneKind>::subject(&row.key);
-            let held = self.values.last(&subject);
-            let held = held
-                .and_then(|held| <Stock as storelink_lanes::kind::LaneKind>::decode(&held).ok());
-            let held = held.map(|(_, level)| level.value);
-            if held != Some(row.level.value) {
-                wrong.push(format!(
-                    "stream: {warehouse} {sku} = {held:?}, mirror {value}"
-                ));
-            }
-            for (process, publisher) in publishers.iter() {
-                let levels = publisher.levels(&row.key.tenant, &row.key.sku);
-                let known = levels
-                    .into_iter()
-                    .find(|(source, _)| source.as_str() == warehouse)
-                    .map(|(_, level)| level.value);
-                if known != Some(row.level.value) {
-                    wrong.push(format!(
-                        "{process:?}: {warehouse} {sku} = {known:?}, mirror {value}"
-                    ));
-                }
-            }
-        }
-    }
-
-    /// Every store shows what is wanted, or says why not.
-    fn judge_stores(&self, wrong: &mut Vec<String>) {
-        let tables = self.tables();
-        let registry = self.registry();
-        for (connection, listed) in &registry.listed {
-            let Some(record) = registry.records.get(connection) else {
-                continue;
-            };
-            let chosen = Chosen {
-                warehouses: record.settings.warehouses.clone(),
-                reserve: record.settings.reserve,
-            };
-            for (sku, listed) in listed.iter().filter(|(_, listed)| !listed.blocked) {
-                let quantities: Quantities = WAREHOUSES
-                    .iter()
-                    .filter_map(|(warehouse, _)| {
-                        let place = (
-                            super::erp::TENANT.to_owned(),
-                            (*warehouse).to_owned(),
-                            sku.clone(),
-                        );
-                        let row = tables.levels.get(&place)?;
-                        Some(((*warehouse).to_owned(), row.level.value))
-                    })
-                    .collect();
-                let Some(wanted) = wanted(&chosen, &quantities) else {
-                    continue;
-                };
-                let id = storelink_lanes::lane::PackedIds::pack(&listed.ids);
-                let id = id.as_str().to_owned();
-                let (shown, refused) = self.shop(connection, |shop| {
-                    let refused = shop.refused.contains(&(id.clone(), wanted));
-                    (shop.shown.get(&id).copied(), refused)
-                });
-                let parked = sku.parse().ok().and_then(|sku| {
-                    tables
-                        .parked
-                        .get(&(connection.as_str().to_owned(), sku))
-                        .cloned()
-                });
-                match parked {
-                    Some(_) if shown == Some(wanted) => {
-                        wrong.push(format!("{connection} {sku} is parked and shows {wanted}"));
-                    }
-                    Some(_) if refused => {}
-                    Some(parked) => wrong.push(format!(
-                        "{connection} {sku} is parked but was not refused: {parked:?}"
-                    )),
-                    None if shown == Some(wanted) => {}
-                    None => wrong.push(format!(
-                        "{connection} {sku} ({id}) shows {shown:?}, wanted {wanted}"
-                    )),
-                }
-            }
-        }
-    }
-
-    /// Every lane runs once, and has nothing left to do.
-    fn judge_lanes(&self, wrong: &mut Vec<String>) {
-        let publishers = self.publishers();
-        let tables = self.tables();
-        for connection in self.connections() {
-            let looks = publishers.iter().filter_map(|(process, publisher)| {
-                let look = publisher.lane(&connection)?;
-                look.epoch.map(|_| (*process, look))
-            });
-            let looks: Vec<_> = looks.collect();
-            if looks.len() != 1 {
-                wrong.push(format!("{connection} runs {} times", looks.len()));
-            }
-            for (process, look) in looks {
-                if look.counts.dirty > 0 || look.closed.is_some() {
-                    wrong.push(format!("{connection} in {process:?}: {look:?}"));
-                }
-                let of = connection.as_str();
-                let parked = tables.parked.keys().filter(|(parked, _)| parked == of);
-                let (parked, kept) = (parked.count(), look.counts.parked);
-                if parked != kept {
-                    wrong.push(format!("{connection}: {kept} parked, {parked} in SQL"));
-                }
-            }
-        }
-        let registry = self.registry();
-        for (connection, sku, kind) in tables.doubts.keys() {
-            let connection = connection.parse().ok();
-            let listed = connection.and_then(|id: ConnectionId| registry.listed.get(&id));
-            let listed = listed.and_then(|of| of.get(sku.as_str()));
-            if listed.is_some_and(|listed| !listed.blocked) {
-                wrong.push(format!("a doubt is left: {sku} {kind:?}"));
-            }
-        }
-    }
-
-    /// No minute holds more requests than a store allows.
-    pub(super) fn judge_pace(&self, wrong: &mut Vec<String>) {
-        let registry = self.registry();
-        let judge = self.judge();
-        for (connection, sent) in &judge.sent {
-            let record = registry.records.get(connection);
-            let budget = record.and_then(|record| record.settings.requests_per_minute);
-            let Some(budget) = budget.and_then(|budget| usize::try_from(budget).ok()) else {
-                continue;
-            };
-            for (place, first) in sent.iter().enumerate() {
-                let within = sent[place..].iter().take_while(|at| **at < first + MINUTE);
-                let within = within.count();
-                if within > budget {
-                    wrong.push(format!(
-                        "{connection}: {within} requests in a minute of {budget}"
-                    ));
-                    break;
-                }
-            }
-        }
     }
 }
 

@@ -10,7 +10,8 @@ use storelink_lanes::ports::{
 use storelink_model::{VersionOrder, WarehouseCode};
 use storelink_persistence::DbError;
 
-use super::tables::{Database, place_of};
+use super::database::Database;
+use super::tables::place_of;
 
 #[async_trait]
 impl MirrorRows<Stock> for Database {

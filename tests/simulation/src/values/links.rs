@@ -4,25 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use storelink_adapter_api::{CapabilityProfile, Credentials, RequestGate, StoreIds};
-use storelink_bus::PublishError;
-use storelink_bus::kv::{Entry, KvError};
 use storelink_events::connection::{ConnectionRecord, ConnectionSettings};
 use storelink_events::internal::{Blocked, Listing, ListingShard};
 use storelink_lanes::ports::Links;
 use storelink_model::{ConnectionId, Quantity, TenantId};
 use storelink_outbound_http::{HttpClient, OutboundPolicy};
-use storelink_service::{LinkedConnection, PaceBucket, simulation};
+use storelink_service::{LinkedConnection, simulation};
 use storelink_vault::{CreateMissing, Vault};
 use tokio::sync::watch;
 
 use super::World;
+use super::bucket::Bucket;
 use super::erp::{TENANT, WAREHOUSES};
 use super::stores::Platform;
-use crate::kernel::{Lost, ProcessId};
+use crate::kernel::ProcessId;
 
 /// Shards of the listings of a store.
 const SHARDS: u16 = 2;
@@ -172,7 +170,8 @@ impl World {
                 if dropped < warehouses.len() {
                     warehouses.remove(dropped);
                 }
-                let budget = random.per_mille(250).then(|| random.between(20, 90));
+                let paced = self.plan.paced && random.per_mille(600);
+                let budget = paced.then(|| random.between(20, 90));
                 (warehouses, random.between(0, 5), budget)
             });
             let settings = ConnectionSettings {
@@ -243,7 +242,29 @@ impl World {
             .entry((connection.clone(), shard))
             .or_default();
         *revision += 1;
-        let revision = *revision;
+        drop(registry);
+        self.put_shard(connection, shard);
+    }
+
+    /// The catalogue publishes again what the broker does not have any more.
+    pub(super) fn publish_lost_shards(&self) {
+        for connection in self.connections() {
+            for shard in 0..SHARDS {
+                if self
+                    .listings
+                    .last(&subject_of(&connection, shard))
+                    .is_none()
+                {
+                    self.put_shard(&connection, shard);
+                }
+            }
+        }
+    }
+
+    fn put_shard(&self, connection: &ConnectionId, shard: u16) {
+        let registry = self.registry();
+        let of = (connection.clone(), shard);
+        let revision = registry.shard_revisions.get(&of).copied();
         let listed = registry.listed.get(connection).cloned().unwrap_or_default();
         drop(registry);
         let listings = listed.iter().filter(|(sku, _)| shard_of(sku) == shard);
@@ -259,10 +280,10 @@ impl World {
             connection: connection.clone(),
             shard,
             shards: SHARDS,
-            revision,
+            revision: revision.unwrap_or_default(),
             listings: listings.collect(),
         };
-        let subject = format!("listing.{connection}.{}", shard.shard);
+        let subject = subject_of(connection, shard.shard);
         let payload = serde_json::to_vec(&shard).unwrap_or_default();
         self.listings.put(&subject, Bytes::from(payload));
     }
@@ -399,7 +420,9 @@ impl World {
         let (connections, skus) = (self.connections(), self.skus());
         self.sim.chance(|random| {
             let connection = random.one_of(&connections)?.clone();
-            Some((connection, random.one_of(&skus)?.clone()))
+            // Few articles are talked about often.
+            let most = if random.per_mille(600) { 5 } else { skus.len() };
+            Some((connection, skus.get(random.below(most))?.clone()))
         })
     }
 }
@@ -408,56 +431,10 @@ pub(super) fn quantity(number: i64) -> Quantity {
     number.to_string().parse().unwrap_or(Quantity::ZERO)
 }
 
+fn subject_of(connection: &ConnectionId, shard: u16) -> String {
+    format!("listing.{connection}.{shard}")
+}
+
 fn shard_of(sku: &str) -> u16 {
     u16::try_from(sku.bytes().map(usize::from).sum::<usize>()).unwrap_or_default() % SHARDS
-}
-
-/// The bucket in which processes agree on the pace.
-#[derive(Clone)]
-struct Bucket {
-    world: Arc<World>,
-}
-
-#[async_trait]
-impl PaceBucket for Bucket {
-    async fn get(&self, key: &str) -> Result<Option<Entry>, KvError> {
-        let (world, key) = (self.world.clone(), key.to_owned());
-        let wire = self.world.calm_broker();
-        let got = self.world.sim.call(wire, move |_| {
-            let bucket = world.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            bucket.get(&key).cloned()
-        });
-        got.await.map_err(|Lost| unavailable())
-    }
-
-    async fn update(&self, key: &str, value: Vec<u8>, revision: u64) -> Result<u64, KvError> {
-        let (world, key) = (self.world.clone(), key.to_owned());
-        let wire = self.world.calm_broker();
-        let updated = self.world.sim.call(wire, move |sim| {
-            let mut bucket = world.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = bucket.get(&key).map_or(0, |entry| entry.revision);
-            if found != revision {
-                return Err(KvError::Conflict { key });
-            }
-            let now = i128::from(sim.now().micros()) * 1_000;
-            let entry = Entry {
-                key: key.clone(),
-                value: Bytes::from(value),
-                revision: found + 1,
-                written: time::OffsetDateTime::from_unix_timestamp_nanos(now)
-                    .unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
-            };
-            bucket.insert(key, entry);
-            Ok(found + 1)
-        });
-        updated.await.unwrap_or_else(|Lost| Err(unavailable()))
-    }
-}
-
-fn unavailable() -> KvError {
-    KvError::Publish(PublishError::Unavailable {
-        subject: "pace".to_owned(),
-        waited: Duration::ZERO,
-        reason: "no answer".to_owned(),
-    })
 }

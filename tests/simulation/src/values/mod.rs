@@ -1,17 +1,26 @@
 //! The world of values: an ERP, publishers of stock that fail, and stores that misbehave.
 
+mod bucket;
 mod chaos;
+mod database;
 mod erp;
+mod eye;
 mod judge;
 pub(crate) mod known;
 mod level_tables;
 mod links;
 mod plan;
 mod queue;
+mod readers;
 mod replica;
+mod sales;
 mod stores;
 mod stream;
 mod tables;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -91,6 +100,7 @@ impl World {
         let weather = Weather {
             calm: false,
             database_out: false,
+            database_slow: false,
             lost: plan.lost,
         };
         Self {
@@ -119,6 +129,7 @@ impl World {
         self.link_stores();
         self.plan_words();
         self.plan_faults();
+        self.start_readers();
         for _ in 0..self.plan.replicas {
             self.start_replica();
         }
@@ -127,13 +138,16 @@ impl World {
         }
         self.calm_down();
         let mut passed = Duration::ZERO;
+        if let Some(stuck) = self.pass(LOOK) {
+            return vec![stuck];
+        }
+        // A person looks at what is parked when nothing is refused any more.
+        self.retry_parked();
         loop {
             if let Some(stuck) = self.pass(LOOK) {
                 return vec![stuck];
             }
             passed += LOOK;
-            // A person looks at what is parked when nothing is refused any more.
-            self.retry_parked();
             self.approve_everything();
             if passed < AFTERWARDS {
                 continue;

@@ -15,6 +15,8 @@ pub(super) const LATEST_EFFECT: Duration = Duration::from_secs(34);
 pub(super) const ORDER_RECHECK: Duration = Duration::from_secs(60);
 /// How wrong a clock may be, in microseconds.
 const CLOCK_ERROR: i64 = 2_000_000;
+/// The same where processes share a budget: the spare time of the pace covers it.
+const PACED_CLOCK_ERROR: i64 = 250_000;
 
 /// The size of a world and how bad it is.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub(crate) struct Plan {
     pub(super) misbehaviour: u32,
     /// A snapshot after so many attempts.
     pub(super) snapshot_after: i64,
+    /// Stores have budgets, and nothing stands still that would use a turn late.
+    pub(super) paced: bool,
     /// Quantities of a thousand that are none at all.
     pub(super) sold_out: u32,
 }
@@ -51,18 +55,23 @@ impl Plan {
             alone: replicas == 1 && random.per_mille(500),
             events: between(random, 50, 140),
             faults: between(random, 20, 50),
-            sales: between(random, 0, 20),
+            sales: between(random, 0, 50),
             chaos: random.duration(Duration::from_secs(60), Duration::from_secs(150)),
             lost: u32::try_from(random.between(0, 25)).unwrap_or_default(),
             misbehaviour: u32::try_from(random.between(0, 350)).unwrap_or_default(),
             snapshot_after: random.between(2, 12),
+            paced: random.per_mille(300),
             sold_out: u32::try_from(random.between(0, 600)).unwrap_or_default(),
         }
     }
 
     /// How wrong the clock of a process is, in microseconds.
-    pub(super) fn clock_error(random: &mut Random) -> i64 {
-        random.between(-CLOCK_ERROR, CLOCK_ERROR)
+    pub(super) fn clock_error(&self, random: &mut Random) -> i64 {
+        let most = match self.paced {
+            true => PACED_CLOCK_ERROR,
+            false => CLOCK_ERROR,
+        };
+        random.between(-most, most)
     }
 }
 
@@ -73,6 +82,8 @@ pub(super) struct Weather {
     pub(super) calm: bool,
     /// The database does not answer.
     pub(super) database_out: bool,
+    /// The database takes its time.
+    pub(super) database_slow: bool,
     /// Calls of a thousand that are lost, in each direction.
     pub(super) lost: u32,
 }
@@ -80,7 +91,10 @@ pub(super) struct Weather {
 impl Weather {
     /// The way to the database, and whether it refuses because others are in the way.
     pub(super) fn database(self, sim: &crate::kernel::Sim) -> (Wire, bool) {
-        let mut wire = self.wire(2, 30, 5);
+        let mut wire = match self.database_slow {
+            true => self.wire(100, 2_000, 5),
+            false => self.wire(2, 30, 5),
+        };
         if self.database_out {
             wire.lost_there = 700;
             wire.lost_back = 300;

@@ -13,13 +13,13 @@ use storelink_settings::{LaneSettings, Loader};
 use tokio_util::sync::CancellationToken;
 
 use super::World;
+use super::database::Database;
 use super::erp::TENANT;
-use super::judge::Eye;
+use super::eye::Eye;
 use super::links::ProcessLinks;
-use super::plan::{LEASE, ORDER_RECHECK, Plan, RECHECK};
+use super::plan::{LEASE, ORDER_RECHECK, RECHECK};
 use super::queue;
 use super::stream::{Feed, Reach, Which};
-use super::tables::Database;
 use crate::kernel::{Lost, ProcessId};
 
 /// Events taken at once.
@@ -58,7 +58,7 @@ impl World {
             *next += 1;
             ProcessId(*next)
         };
-        let error = self.sim.chance(Plan::clock_error);
+        let error = self.sim.chance(|random| self.plan.clock_error(random));
         self.sim.set_clock_error(process, error);
         let shutdown = CancellationToken::new();
         self.sim.tell(|| format!("{process:?} starts"));
@@ -128,12 +128,14 @@ async fn run(world: Arc<World>, process: ProcessId, shutdown: CancellationToken)
         return;
     };
     let publisher = Arc::new(publisher);
-    Eye {
+    let levels = publisher.tenant_levels(&tenant);
+    let eye = Eye {
         world: world.clone(),
         process,
-        levels: publisher.tenant_levels(&tenant),
-    }
-    .open();
+        levels: Arc::downgrade(&levels),
+    };
+    eye.open(&levels);
+    drop(levels);
     world.publishers().insert(process, publisher.clone());
     let events = queue::work(
         world.clone(),

@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use storelink_adapter_api::{
     AdapterError, CapabilityProfile, Denied, Descriptor, Diagnosis, ErrorClass, ItemOutcome,
     Limits, OrderPage, OrderReading, OrderWindow, Position, PriceWrite, ProductPage, ProductWindow,
@@ -15,9 +14,8 @@ use storelink_lanes::lane::PackedIds;
 use storelink_model::{ConnectionId, Timestamp};
 
 use super::World;
-use super::erp::TENANT;
 use super::plan::LATEST_EFFECT;
-use crate::kernel::{ProcessId, Random, Wire};
+use crate::kernel::{ProcessId, Random, Sim, Wire};
 
 /// Items of one request.
 pub(super) const BATCH: usize = 20;
@@ -111,6 +109,27 @@ impl Drop for UnderWay {
     }
 }
 
+/// Notes when nobody waits for an answer any more, which may be because the process was killed.
+struct GivenUp {
+    sim: Sim,
+    when: Arc<OnceLock<Timestamp>>,
+}
+
+impl GivenUp {
+    fn of(sim: &Sim) -> Self {
+        Self {
+            sim: sim.clone(),
+            when: Arc::default(),
+        }
+    }
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.when.set(self.sim.now()).ok();
+    }
+}
+
 impl Platform {
     pub(super) fn of(world: &Arc<World>, process: ProcessId) -> Self {
         Self {
@@ -141,7 +160,8 @@ impl Platform {
         };
         let begun = world.sim.now();
         let count = items.len();
-        let answer = self.exchange(&connection, items).await;
+        let keys = world.keys_of(self.process, &connection);
+        let answer = self.exchange(&connection, items, keys).await;
         let took = world.sim.now().since(begun);
         let took = Duration::try_from(took).unwrap_or_default();
         let status = match &answer {
@@ -163,7 +183,6 @@ impl Platform {
             Some(Answer::Outcomes(outcomes)) => Ok(outcomes),
             Some(Answer::Error(error, _)) => {
                 if error.class == ErrorClass::Attention {
-                    let keys = world.keys_of(self.process, &connection);
                     world.judge().told_of_keys(self.process, &connection, keys);
                 }
                 if let ErrorClass::Limited { pause } = error.class {
@@ -183,6 +202,7 @@ impl Platform {
         &self,
         connection: &ConnectionId,
         items: Vec<(String, i64)>,
+        keys: u64,
     ) -> Option<Answer> {
         let world = &self.world;
         let weather = world.weather();
@@ -199,7 +219,6 @@ impl Platform {
             return self.silence(connection, items, wire).await;
         }
         wire.patience = Duration::from_secs(30);
-        let keys = world.keys_of(self.process, connection);
         let (at, connection) = (world.clone(), connection.clone());
         let call = world.sim.call(wire, move |sim| {
             let now = sim.now();
@@ -221,8 +240,10 @@ impl Platform {
         wire: Wire,
     ) -> Option<Answer> {
         let world = &self.world;
+        let given_up = GivenUp::of(&world.sim);
         let (patience, effects) = world.sim.chance(|random| {
-            let patience = random.duration(Duration::from_secs(1), Duration::from_secs(8));
+            let most = if random.per_mille(150) { 30 } else { 6 };
+            let patience = random.duration(Duration::from_secs(1), Duration::from_secs(most));
             let arrives = random.duration(wire.quickest, wire.slowest);
             let (lost, late) = (random.per_mille(250), random.per_mille(500));
             let mut effects = Vec::new();
@@ -240,7 +261,12 @@ impl Platform {
         });
         for (delay, (id, value)) in effects {
             let (at, connection) = (world.clone(), connection.clone());
+            let given_up = given_up.when.clone();
             world.sim.after(delay, move |sim| {
+                let since = given_up.get().map(|since| sim.now().since(*since));
+                if since.is_some_and(|since| since > LATEST_EFFECT) {
+                    return;
+                }
                 sim.tell(|| format!("{connection} shows {value} for {id}, unheard"));
                 at.shop(&connection, |shop| shop.shown.insert(id, value));
             });
@@ -428,69 +454,4 @@ impl StoreAdapter for Platform {
     ) -> Result<ProductPage, AdapterError> {
         Err(transient("memory.none"))
     }
-}
-
-impl World {
-    /// A customer buys something in a store.
-    pub(super) fn sell(self: &Arc<Self>) {
-        let Some((connection, sku)) = self.some_article() else {
-            return;
-        };
-        let ids = {
-            let registry = self.registry();
-            let listed = registry.listed.get(&connection);
-            let listed = listed.and_then(|of| of.get(&sku));
-            listed.map(|listed| PackedIds::pack(&listed.ids).as_str().to_owned())
-        };
-        let Some(id) = ids else { return };
-        let left = self.shop(&connection, |shop| {
-            let shown = shop.shown.get_mut(&id).filter(|shown| **shown > 0)?;
-            *shown -= 1;
-            Some(*shown)
-        });
-        let Some(left) = left else { return };
-        self.sim
-            .tell(|| format!("{connection} sells {sku}, {left} left"));
-        let told = self.sim.chance(|random| {
-            let mut told =
-                vec![random.duration(Duration::from_millis(100), Duration::from_secs(10))];
-            if random.per_mille(200) {
-                told.push(random.duration(Duration::from_secs(1), Duration::from_secs(20)));
-            }
-            told
-        });
-        for after in told {
-            let (world, payload) = (self.clone(), order_of(&connection, &sku));
-            self.sim.after(after, move |sim| {
-                sim.tell(|| "the order is told".to_owned());
-                let subject = format!("hub.{TENANT}.order.received.o.1");
-                world.orders.put(&subject, payload);
-            });
-        }
-        let answered = self.sim.chance(|random| {
-            let after = random.duration(Duration::from_secs(1), Duration::from_secs(25));
-            random.per_mille(600).then_some(after)
-        });
-        if let Some(after) = answered {
-            self.say_after_sale(sku, after);
-        }
-    }
-}
-
-/// The event of an order that names an article.
-fn order_of(connection: &ConnectionId, sku: &str) -> Bytes {
-    const SAMPLE: &str =
-        include_str!("../../../../proto-schemas/samples/storelink.order.received.v1.json");
-    static PARSED: OnceLock<serde_json::Value> = OnceLock::new();
-    let mut event = PARSED
-        .get_or_init(|| serde_json::from_str(SAMPLE).unwrap_or_default())
-        .clone();
-    event["data"]["connection"] = connection.as_str().into();
-    if let Some(lines) = event["data"]["order"]["lines"].as_array_mut() {
-        lines.truncate(1);
-        for line in lines {
-            line["sku"] = sku.into();
-        }
-    }
-    Bytes::from(event.to_string())
 }

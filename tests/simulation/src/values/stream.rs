@@ -83,16 +83,6 @@ impl Stream {
         Backup(self.held().clone())
     }
 
-    /// Its publisher publishes everything again that is not there.
-    pub(super) fn fill(&self, from: &Backup) {
-        for (subject, (_, payload)) in &from.0.last {
-            let there = self.held().last.contains_key(subject);
-            if !there {
-                self.put(subject, payload.clone());
-            }
-        }
-    }
-
     /// Becomes what it was.
     pub(super) fn restore(&self, backup: &Backup) {
         let mut held = self.held();

@@ -283,6 +283,24 @@ fn a_person_can_have_a_parked_item_tried_again() {
     assert!(bench.take(100).is_none());
 }
 
+/// A start reads a request for another try, and hears before of one that came after it.
+#[test]
+fn the_later_of_two_requests_for_another_try_is_settled() {
+    let mut bench = Bench::with(&[(1, 5)]);
+    bench.lane.doubt(1, DoubtKind::Retry, at(3));
+    bench.lane.doubt(1, DoubtKind::Retry, at(2));
+    bench.lane.remember_parked(1, "refused".to_owned());
+    bench.wake(4);
+    let batch = bench.take(100).unwrap();
+    bench.settle(batch, &[ItemOutcome::Confirmed], 5);
+    let closed = Effect::CloseDoubt {
+        sku: 1,
+        kind: DoubtKind::Retry,
+        due: at(3),
+    };
+    assert!(bench.effects.contains(&closed), "{:?}", bench.effects);
+}
+
 #[test]
 fn what_cannot_be_published_is_parked_once_or_waits_quietly() {
     let mut bench = Bench::with(&[(1, 5), (2, 5)]);

@@ -1,0 +1,67 @@
+//! Other processes that share the budget of a store with the lane that writes to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storelink_adapter_api::Purpose;
+use storelink_events::connection::ConnectionRecord;
+use storelink_service::simulation;
+
+use super::World;
+use super::bucket::Bucket;
+use crate::kernel::ProcessId;
+
+/// Readers of each store that has a budget.
+const READERS: u32 = 2;
+/// Their processes are numbered from here on.
+const FIRST: u32 = 1_000;
+
+impl World {
+    /// Starts the readers of the stores that have a budget.
+    pub(super) fn start_readers(self: &Arc<Self>) {
+        let records: Vec<ConnectionRecord> = self.registry().records.values().cloned().collect();
+        let limited = records
+            .into_iter()
+            .filter(|record| record.settings.requests_per_minute.is_some());
+        let mut process = FIRST;
+        for record in limited {
+            for _ in 0..READERS {
+                process += 1;
+                let process = ProcessId(process);
+                let error = self.sim.chance(|random| self.plan.clock_error(random));
+                self.sim.set_clock_error(process, error);
+                self.sim.spawn(process, read(self.clone(), record.clone()));
+            }
+        }
+    }
+}
+
+/// Reads in bursts, as fast as the gate lets it, until everything becomes calm.
+async fn read(world: Arc<World>, record: ConnectionRecord) {
+    let bucket = Bucket {
+        world: world.clone(),
+    };
+    let gate = simulation::gate(&record, 2, Arc::new(bucket));
+    while !world.weather().calm {
+        let (rest, burst) = world.sim.chance(|random| {
+            let rest = random.duration(Duration::ZERO, Duration::from_secs(30));
+            (rest, random.between(1, 60))
+        });
+        world.sim.sleep(rest).await;
+        for _ in 0..burst {
+            if world.weather().calm {
+                return;
+            }
+            let Ok(permit) = gate.admit(Purpose::Orders).await else {
+                continue;
+            };
+            world.judge().sent(&record.id, world.sim.now());
+            world.sim.tell(|| format!("a reader asks {}", record.id));
+            let begun = world.sim.now();
+            world.sim.call(world.weather().store(), |_| {}).await.ok();
+            let took = world.sim.now().since(begun);
+            gate.observe(Some(200), Duration::try_from(took).unwrap_or_default());
+            drop(permit);
+        }
+    }
+}
