@@ -10,8 +10,8 @@ use storelink_model::{ConnectionId, Timestamp};
 use storelink_planted_faults::planted;
 use storelink_runtime::sleep;
 
-/// How often a turn is tried for against others before this process keeps the distance alone.
-const CONTESTS: usize = 16;
+/// How often a turn is tried for against others before the request has to come back later.
+const CONTESTS: usize = 64;
 
 /// Turns that may be promised ahead, over all processes, beside one minute of them: as many as one
 /// process can have under way.
@@ -57,9 +57,10 @@ impl PaceBucket for Bucket {
     }
 }
 
-/// More requests wait for their turn than may be promised one.
+/// No turn can be promised now: too many requests wait for theirs, or the bucket does not answer. A
+/// request without a turn would not count for the other processes, so it does not leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooMany;
+pub(crate) struct NoTurn;
 
 /// What stands in the bucket.
 #[derive(Serialize, Deserialize)]
@@ -90,13 +91,13 @@ impl Pace {
     }
 
     /// Waits until this request may leave, never longer than [`Distance::longest`].
-    pub(crate) async fn turn(&self) -> Result<(), TooMany> {
+    pub(crate) async fn turn(&self) -> Result<(), NoTurn> {
         let wait = match self.reserve().await {
             Ok(wait) => wait,
-            Err(Missed::TooMany) => return Err(TooMany),
+            Err(Missed::TooMany) => return Err(NoTurn),
             Err(Missed::Bucket(error)) => {
-                tracing::warn!(error = %error, "pace is kept by this process alone");
-                0
+                tracing::warn!(%error, key = %self.key, "no turn can be agreed on");
+                return Err(NoTurn);
             }
         };
         let now = Timestamp::now().micros();
@@ -132,20 +133,21 @@ impl Pace {
             }
             match self.bucket.update(&self.key, value, revision).await {
                 Ok(_) => return Ok(turn.wait),
+                // Somebody else has got a turn, so this ends.
                 Err(KvError::Conflict { .. }) if contest < CONTESTS => contest += 1,
                 Err(error) => return Err(Missed::Bucket(error)),
             }
         }
     }
 
-    /// The same distance inside this process, so that it holds without the bucket too.
-    fn reserve_local(&self, now: i64, at: i64) -> Result<i64, TooMany> {
+    /// The same distance inside this process, so that it holds also when the bucket was lost.
+    fn reserve_local(&self, now: i64, at: i64) -> Result<i64, NoTurn> {
         let mut next = self.local.lock().unwrap_or_else(PoisonError::into_inner);
         // A promise beyond was made before this process's clock was set back.
         let believed = *next <= now.saturating_add(self.distance.furthest());
         let at = if believed { at.max(*next) } else { at };
         if at.saturating_sub(now) > self.distance.longest() {
-            return Err(TooMany);
+            return Err(NoTurn);
         }
         *next = self.distance.after(at);
         Ok(at)
@@ -215,6 +217,40 @@ mod tests {
     use super::*;
 
     const SECOND: i64 = 1_000_000;
+
+    /// A bucket that fails in one way.
+    struct Failing(fn() -> KvError);
+
+    #[async_trait]
+    impl PaceBucket for Failing {
+        async fn get(&self, _: &str) -> Result<Option<Entry>, KvError> {
+            Ok(None)
+        }
+
+        async fn update(&self, _: &str, _: Vec<u8>, _: u64) -> Result<u64, KvError> {
+            Err(self.0())
+        }
+    }
+
+    /// Of such turns the other processes would know nothing: together they would exceed the limit.
+    #[tokio::test]
+    async fn without_an_agreed_turn_no_request_leaves() {
+        let conflict = || KvError::Conflict {
+            key: "pace.x".to_owned(),
+        };
+        let unavailable = || {
+            KvError::Publish(storelink_bus::PublishError::Unavailable {
+                subject: "pace".to_owned(),
+                waited: Duration::ZERO,
+                reason: "no answer".to_owned(),
+            })
+        };
+        for failure in [conflict as fn() -> KvError, unavailable] {
+            let connection = ConnectionId::generate();
+            let pace = Pace::new(&connection, 600, Arc::new(Failing(failure)));
+            assert_eq!(pace.turn().await, Err(NoTurn));
+        }
+    }
 
     #[test]
     fn a_turn_of_a_wrong_clock_is_not_believed() {

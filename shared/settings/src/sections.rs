@@ -282,7 +282,8 @@ pub struct LaneSettings {
     /// How long a connection is owned without renewal.
     #[serde(rename = "lease_seconds", with = "values::seconds")]
     pub lease: Duration,
-    /// Write requests in flight at once in one process.
+    /// Write requests in flight at once in one process; those of stores that take long to answer do not
+    /// count.
     #[serde(deserialize_with = "values::at_least_one_usize")]
     pub writes_in_flight: usize,
 }

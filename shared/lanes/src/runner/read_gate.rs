@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use storelink_adapter_api::{Denied, Permit, Purpose, RequestGate};
+use tokio::sync::Semaphore;
 
 use super::handle::LaneHandle;
 use crate::kind::LaneKind;
@@ -21,6 +22,8 @@ pub(super) struct ReadGate<K: LaneKind> {
     pub(super) lease: Lease,
     pub(super) handle: Arc<LaneHandle<K>>,
     pub(super) name: Arc<LaneName>,
+    /// Pages that are read at once, over all stores.
+    pub(super) pages: Arc<Semaphore>,
 }
 
 #[async_trait]
@@ -33,7 +36,13 @@ impl<K: LaneKind> RequestGate for ReadGate<K> {
                 return Err(Denied::NotOwner);
             }
             if self.lease.is_fresh() {
-                return Ok(permit);
+                // Last: who waits for a turn at its store must not take the place of another store.
+                let page = self.pages.clone().acquire_owned().await;
+                let page = page.map_err(|_| Denied::Stopped)?;
+                let (lease, handle, name) =
+                    (self.lease.clone(), self.handle.clone(), self.name.clone());
+                return Ok(Permit::holding((permit, page))
+                    .good_while(move || lease.is_fresh() && handle.is_owned_as(&name)));
             }
             drop(permit);
             if since.elapsed() > LONGEST_WAIT {

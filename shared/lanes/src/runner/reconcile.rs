@@ -123,6 +123,7 @@ impl<K: LaneKind> Reconciliation<K> {
                 lease: self.shared.lease.clone(),
                 handle: self.handle.clone(),
                 name: self.name.clone(),
+                pages: self.pages.clone(),
             })
         });
         opened.map_err(|error| {
@@ -143,7 +144,6 @@ impl<K: LaneKind> Reconciliation<K> {
         let adapter = self.handle.state().linked.adapter.clone();
         let mut pauses = 0;
         loop {
-            let _place = self.pages.acquire().await.map_err(|_| End::Lost)?;
             let begun = Timestamp::now();
             let error = match adapter.read_products(access, &EVERYTHING, position).await {
                 Ok(page) => return Ok((begun, page)),

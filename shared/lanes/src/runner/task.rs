@@ -1,12 +1,13 @@
 //! The task of a lane.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use storelink_adapter_api::Denied;
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_planted_faults::planted;
-use storelink_runtime::sleep;
+use storelink_runtime::{sleep, timeout};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,10 @@ use crate::kind::LaneKind;
 use crate::metrics::LaneMetrics;
 use crate::ownership::Lease;
 use crate::records::{LaneName, Loaded, Note, Records, understand};
+
+/// A store that has not answered after this time no longer holds a place among the requests in flight:
+/// many that hang at once must not stop the others. A lane has one request, so they stay bounded.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// Pause of a lane whose process could not renew its ownership in time.
 const UNTIL_RENEWED: Duration = Duration::from_millis(200);
@@ -29,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) recheck_after: time::Duration,
     /// A snapshot is taken after so many attempts at the earliest.
     pub(crate) attempts_between_snapshots: i64,
-    /// Requests in flight over all lanes.
+    /// Requests in flight over all lanes, but for those of stores that are slow to answer.
     pub(crate) in_flight: Semaphore,
     /// Lanes that read their memory at once: a thousand at once would wait for each other's
     /// connections to the database until they gave up.
@@ -152,8 +157,13 @@ async fn write<K: LaneKind>(
         place = places => place,
     };
     match place {
-        Ok(_place) if shared.lease.is_fresh() => {
-            super::send::send(handle, name, shared, &open).await;
+        Ok(place) if shared.lease.is_fresh() => {
+            let mut sent = pin!(super::send::send(handle, name, shared, &open));
+            let answered = timeout(SLOW, sent.as_mut()).await.is_ok();
+            drop(place);
+            if !answered {
+                sent.await;
+            }
         }
         // Not renewed in time, or the connection was deleted and its lane ends soon.
         Ok(_) | Err(Denied::Stopped | Denied::NotOwner | Denied::Busy) => pause(stop).await,

@@ -295,6 +295,37 @@ async fn an_adapter_that_panics_ends_neither_its_lane_nor_another() -> anyhow::R
     publisher.stop().await
 }
 
+/// As many as a process may have requests in flight, and some more: all of them hang.
+#[tokio::test]
+async fn stores_that_hang_take_no_place_from_the_others_however_many_they_are() -> anyhow::Result<()>
+{
+    let world = World::sqlite().await?;
+    let mut hanging = Vec::new();
+    for _ in 0..70 {
+        let store = world.link().await?;
+        world.list(&store.id, &["A"]).await?;
+        let hang = Behaviour::Hang;
+        world
+            .platform
+            .shop(&store.id, |shop| shop.next.push_back(hang));
+        hanging.push(store);
+    }
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "5", 1).await?;
+    eventually("all of them hang", PATIENCE, async || {
+        for store in &hanging {
+            ensure!(world.platform.shop(&store.id, |shop| shop.open) == 1);
+        }
+        Ok(())
+    })
+    .await?;
+    let well = world.link().await?;
+    world.list(&well.id, &["A"]).await?;
+    world.shows(&well.id, &[("A", "5")]).await?;
+    drop(publisher);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_slow_store_delays_no_other_and_gets_one_request_at_a_time() -> anyhow::Result<()> {
     let world = World::sqlite().await?;
