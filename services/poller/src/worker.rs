@@ -33,6 +33,8 @@ const DELIVERIES_WITHOUT_RECORD: i64 = 5;
 /// A single order is tried so often: polling carries the guarantee, while a job on hold takes a place
 /// of the queue from other stores.
 const DELIVERIES_OF_ONE: i64 = 5;
+/// The result of a read of a single order that is left to the next walk.
+const GIVEN_UP: &str = "given_up";
 /// A store that asks for one pause after the other is told of after so many; the job goes on waiting.
 const PAUSES_UNTOLD: i64 = 5;
 
@@ -190,6 +192,9 @@ impl Poller {
         let reason = "other jobs of this connection are in work";
         if is_last_try(job, item) {
             let failure = Failure::new("poller.connection_busy", reason);
+            let waited = std::time::Duration::ZERO;
+            self.metrics
+                .run(&self.platform, &job.entity, GIVEN_UP, waited);
             return self.over(job, started, Run::failed(failure));
         }
         let doublings = u32::try_from(item.delivered().clamp(1, 4) - 1).unwrap_or(0);
@@ -209,20 +214,23 @@ impl Poller {
             Ok(Ended::Over(run)) => {
                 let failure = run.failure.as_ref();
                 self.stopped.note(&link.record, &job.entity, failure);
-                if let Some(failure) = failure.filter(|failure| failure.may_pass)
-                    && job.external_id.is_some()
-                    && !is_last_try(job, item)
-                {
-                    return ("failed", Outcome::retry(&failure.code));
-                }
-                let result = if failure.is_some() { "failed" } else { "done" };
+                let result = match failure {
+                    None => "done",
+                    Some(failure) if failure.may_pass && job.external_id.is_some() => {
+                        if !is_last_try(job, item) {
+                            return ("failed", Outcome::retry(&failure.code));
+                        }
+                        GIVEN_UP
+                    }
+                    Some(_) => "failed",
+                };
                 (result, self.over(job, started, run))
             }
             Ok(Ended::Yielded) if planted!(JobLetGoUnfinished) => ("yielded", Outcome::Done),
             Ok(Ended::Yielded) => ("yielded", Outcome::Again),
             Ok(Ended::Later { reason, .. }) if is_last_try(job, item) => {
                 let run = Run::failed(Failure::new("poller.store_limited", reason));
-                ("failed", self.over(job, started, run))
+                (GIVEN_UP, self.over(job, started, run))
             }
             Ok(Ended::Later { pause, reason }) => {
                 if item.delivered() % PAUSES_UNTOLD == 0 {

@@ -6,13 +6,14 @@ use storelink_persistence::args;
 use storelink_test_support::database::TestDatabase;
 use storelink_test_support::on_each_database;
 
-use crate::harness::{World, hub, kinds, noted, order, tenant};
+use crate::harness::{World, hub, kinds, noted, order, tenant, totalling};
 
 on_each_database!(
     what_was_committed_before_a_crash_is_published_after_it,
     publishing_twice_makes_one_event,
     an_event_that_lies_there_already_counts_as_published,
     events_of_an_order_keep_their_sequence_and_trouble_stays_with_its_order,
+    a_refused_event_is_seen_once_what_else_held_its_order_is_settled,
     only_the_chosen_connection_is_published_again,
 );
 
@@ -172,6 +173,55 @@ async fn events_of_an_order_keep_their_sequence_and_trouble_stays_with_its_order
         .await
         .unwrap();
     assert_eq!(parked.len(), 0);
+}
+
+/// The codes of parked orders.
+async fn parked(world: &World) -> Vec<String> {
+    let rows = world
+        .database
+        .fetch_all("SELECT code FROM parked", args![])
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.text("code").unwrap()).collect()
+}
+
+async fn a_refused_event_is_seen_once_what_else_held_its_order_is_settled(place: TestDatabase) {
+    let world = World::new(place).await;
+    world.take([world.reading("90", 1, order())]).await;
+    let too_large = format!("\"{}\"", "x".repeat(world.bus.max_payload() + 1));
+    let spoil = "UPDATE outbox SET payload = $1 WHERE kind = 'order'";
+    world
+        .database
+        .execute(spoil, args![too_large])
+        .await
+        .unwrap();
+    let tried_again = async || {
+        let pauses_over = "UPDATE outbox SET due = 0";
+        world.database.execute(pauses_over, args![]).await.unwrap();
+        world.relay.publish_waiting().await.unwrap();
+    };
+    // The order waits for a person because of its amounts, before its event is refused.
+    world
+        .take([world.reading("90", 2, totalling("15.20"))])
+        .await;
+    tried_again().await;
+    assert_eq!(parked(&world).await, ["order.sum_differs"]);
+
+    world.take([world.reading("90", 3, order())]).await;
+    assert_eq!(parked(&world).await, Vec::<String>::new());
+    tried_again().await;
+    assert_eq!(parked(&world).await, ["order.event_refused"]);
+
+    // And the other way round.
+    world
+        .take([world.reading("90", 4, totalling("15.20"))])
+        .await;
+    assert_eq!(parked(&world).await, ["order.sum_differs"]);
+    world.take([world.reading("90", 5, order())]).await;
+    tried_again().await;
+    assert_eq!(parked(&world).await, ["order.event_refused"]);
+    let told = kinds(&hub(&world.bus).await);
+    assert!(told.iter().all(|one| one == "item.parked"), "{told:?}");
 }
 
 async fn only_the_chosen_connection_is_published_again(place: TestDatabase) {

@@ -1,6 +1,10 @@
 //! Orders that wait for a person.
 
+use serde_json::json;
+use serde_json::value::to_raw_value;
+use storelink_adapter_api::Unreadable;
 use storelink_events::connection::RoundingChoice;
+use storelink_events::internal::OrderRead;
 use storelink_order::Order;
 use storelink_persistence::args;
 use storelink_test_support::database::TestDatabase;
@@ -10,6 +14,7 @@ use crate::harness::{World, fee, hub, kinds, order, totalling, unreadable};
 
 on_each_database!(
     an_order_that_is_not_understood_waits_and_goes_on_when_it_is,
+    a_withheld_order_waits_with_what_it_was_and_goes_on_when_the_store_gives_it,
     an_order_whose_sum_differs_waits_with_the_difference_explained,
     rounding_is_delivered_gets_a_line_or_is_held_as_chosen,
     a_held_edit_keeps_the_verb_of_what_comes_after_it,
@@ -53,6 +58,66 @@ async fn an_order_that_is_not_understood_waits_and_goes_on_when_it_is(place: Tes
     assert_eq!(kinds(&told), ["item.parked", "order.received"]);
     assert_eq!(told[1].data("/revision"), 2);
     assert_eq!(parked(&world).await, []);
+}
+
+async fn a_withheld_order_waits_with_what_it_was_and_goes_on_when_the_store_gives_it(
+    place: TestDatabase,
+) {
+    let world = World::new(place).await;
+    let withheld = |id: &str, number| OrderRead {
+        raw: to_raw_value(&json!({ "id": id, "withheld": true })).unwrap(),
+        unreadable: Some(Unreadable {
+            code: "order.withheld".to_owned(),
+            text: "The store lists this order but does not give it".to_owned(),
+        }),
+        ..unreadable(&world.connection, id, number)
+    };
+    // One that was given before, and one that never was.
+    world.take([world.reading("90", 1, order())]).await;
+    world.relay.publish_waiting().await.unwrap();
+    world.take([withheld("90", 2), withheld("91", 3)]).await;
+    // Each walk shows it again: no news.
+    world.take([withheld("90", 4), withheld("91", 5)]).await;
+    world.relay.publish_waiting().await.unwrap();
+    let codes: Vec<String> = parked(&world)
+        .await
+        .into_iter()
+        .map(|(code, _)| code)
+        .collect();
+    assert_eq!(codes, ["order.withheld", "order.withheld"]);
+    let told = hub(&world.bus).await;
+    assert_eq!(
+        kinds(&told),
+        ["order.received", "item.parked", "item.parked"]
+    );
+    let shown =
+        "SELECT external_id, number, revision, read_number FROM orders ORDER BY external_id";
+    let rows = world.database.fetch_all(shown, args![]).await.unwrap();
+    let shown: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let number = row.opt_text("number").unwrap();
+            (
+                number,
+                row.int("revision").unwrap(),
+                row.int("read_number").unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(shown, [(Some("#90".to_owned()), 2, 4), (None, 1, 5)]);
+
+    // An answer from before is not what the store gives now.
+    world.take([world.reading("91", 2, order())]).await;
+    assert_eq!(parked(&world).await.len(), 2);
+    for (id, number) in [("90", 6), ("91", 7)] {
+        world.take([world.reading(id, number, order())]).await;
+        world.relay.publish_waiting().await.unwrap();
+    }
+    assert_eq!(parked(&world).await, []);
+    let told = hub(&world.bus).await;
+    assert_eq!(kinds(&told[3..]), ["order.updated", "order.received"]);
+    let revisions = [told[3].data("/revision"), told[4].data("/revision")];
+    assert_eq!(revisions, [3, 2]);
 }
 
 async fn an_order_whose_sum_differs_waits_with_the_difference_explained(place: TestDatabase) {

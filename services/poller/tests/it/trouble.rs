@@ -158,3 +158,23 @@ async fn a_store_that_asks_for_pauses_without_end_is_told_of_and_its_run_goes_on
     assert_eq!((report.changed, report.error_code), (1, None));
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_single_order_that_the_store_does_not_give_is_left_to_the_next_walk() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    world.store().place(1);
+    let pause = Duration::from_millis(10);
+    let limited = error(ErrorClass::Limited { pause });
+    world.store().fail(std::iter::repeat_n(limited, 5));
+    let mut job = world.job("orders");
+    job.external_id = Some("1".into());
+    let report = world.run(job).await;
+    assert_eq!(report.error_code.as_deref(), Some("poller.store_limited"));
+    let shown = storelink_telemetry::metrics().render();
+    let given_up = |line: &str| {
+        line.starts_with("storelink_poll_runs_total") && line.contains(r#"result="given_up""#)
+    };
+    assert!(shown.lines().any(given_up), "{shown}");
+    assert_eq!(world.read_orders().await.changed, 1);
+    world.stop().await;
+}
