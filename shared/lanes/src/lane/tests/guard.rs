@@ -4,7 +4,7 @@ use storelink_adapter_api::ItemOutcome;
 
 use super::single::{Bench, at};
 use crate::lane::{
-    Effect, Few, Finding, GuardRule, Lane, LastShown, PackedIds, Reading, Remembered,
+    DoubtKind, Effect, Few, Finding, GuardRule, Lane, LastShown, PackedIds, Reading, Remembered,
 };
 use crate::levels::SkuId;
 
@@ -276,16 +276,40 @@ fn a_few_jumps_are_parked_and_tried_again_as_they_are() {
     assert_eq!((number(&bench.lane), bench.lane.counts().dirty), (None, 0));
 
     // Another jump is another question, and no answer to it.
-    bench.lane.doubt(1, crate::lane::DoubtKind::Retry, at(3));
+    bench.retry(1, 3);
     bench.wake(3);
     bench.want(1, 30, 3);
     assert!(flush(&mut bench, 3).is_empty());
-    bench.lane.doubt(1, crate::lane::DoubtKind::Retry, at(4));
+    bench.retry(1, 4);
     bench.wake(4);
     assert_eq!(flush(&mut bench, 4), [1]);
     assert_eq!(bench.lane.counts().parked, 0);
     // From 30 on, 150 is no jump.
     bench.want(1, 150, 5);
+    assert_eq!(flush(&mut bench, 5), [1]);
+}
+
+#[test]
+fn another_try_is_for_the_change_that_was_read() {
+    let mut bench = shown(10, no_jumps(5));
+    bench.want(1, 50, 2);
+    assert!(flush(&mut bench, 2).is_empty());
+    let read = bench.lane.parked[&1].input.clone();
+    // Before the person's word arrives, the ERP says something else.
+    bench.want(1, 2490, 3);
+    assert!(flush(&mut bench, 3).is_empty());
+    bench.retry_of(1, &read, 4);
+    bench.effects.clear();
+    bench.wake(4);
+    assert!(flush(&mut bench, 4).is_empty(), "nobody has seen 2490");
+    let answered = Effect::CloseDoubt {
+        sku: 1,
+        kind: DoubtKind::Retry,
+        due: at(4),
+    };
+    assert_eq!(bench.effects, [answered]);
+    bench.retry(1, 5);
+    bench.wake(5);
     assert_eq!(flush(&mut bench, 5), [1]);
 }
 

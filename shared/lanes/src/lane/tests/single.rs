@@ -69,6 +69,17 @@ impl Bench {
         self.lane.wake_doubts(at(now), &mut self.effects)
     }
 
+    /// A person wants what is parked now to be tried again.
+    pub(super) fn retry(&mut self, sku: SkuId, now: i64) {
+        let input = self.lane.parked[&sku].input.clone();
+        self.retry_of(sku, &input, now);
+    }
+
+    pub(super) fn retry_of(&mut self, sku: SkuId, input: &str, now: i64) {
+        self.lane.doubt(sku, DoubtKind::Retry, at(now));
+        self.lane.retry_of(sku, input.to_owned());
+    }
+
     pub(super) fn confirm_all(&mut self, now: i64) {
         while let Some(batch) = self.take(100) {
             let outcomes = vec![ItemOutcome::Confirmed; batch.items.len()];
@@ -265,7 +276,7 @@ fn a_person_can_have_a_parked_item_tried_again() {
         text: String::new(),
     };
     bench.settle(batch, std::slice::from_ref(&refused), 2);
-    bench.lane.doubt(1, DoubtKind::Retry, at(3));
+    bench.retry(1, 3);
     bench.wake(3);
     bench.effects.clear();
     let batch = bench.take(100).unwrap();
