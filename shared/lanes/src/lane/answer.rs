@@ -70,10 +70,12 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     fn confirmed(&mut self, item: BatchItem<W>, now: Timestamp, effects: &mut Vec<Effect>) {
         self.last_confirmed = now.micros();
         let Some(slot) = self.slots.get_mut(&item.sku) else {
+            self.keep_delisted(item.sku, item.value);
             return;
         };
         slot.in_flight = false;
         if slot.ids != item.ids && !planted!(AnswerForOtherIds) {
+            slot.last = Some(item.value);
             return;
         }
         if planted!(ChangeUnderWayIsClean) && slot.turn != 0 {

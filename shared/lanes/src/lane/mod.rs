@@ -6,6 +6,7 @@
 mod answer;
 mod approval;
 mod batch;
+mod delisted;
 mod doubts;
 mod drift;
 mod guard;
@@ -34,6 +35,7 @@ pub use slot::PackedIds;
 pub use view::{LaneCounts, Remembered, SkuView};
 
 use crate::levels::SkuId;
+use delisted::Delisted;
 use doubts::Doubts;
 use guard::Guard;
 use queue::{DirtyQueue, GroupId};
@@ -85,6 +87,7 @@ pub enum Effect {
 #[derive(Debug)]
 pub struct Lane<W> {
     slots: IndexMap<SkuId, Slot<W>>,
+    delisted: Delisted<W>,
     groups: HashMap<WriteGroup, GroupId>,
     queue: DirtyQueue,
     doubts: Doubts,
@@ -115,6 +118,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     pub fn new() -> Self {
         Self {
             slots: IndexMap::new(),
+            delisted: Delisted::new(),
             groups: HashMap::new(),
             queue: DirtyQueue::default(),
             doubts: Doubts::default(),
@@ -265,6 +269,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         self.doubts = Doubts::default();
         self.parked.clear();
         self.retries.clear();
+        self.delisted.clear();
         self.guard.restart();
         self.waiting = 0;
         self.in_flight = None;
