@@ -120,13 +120,15 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         self.guard.forget(sku);
         self.guard.approved.remove(&sku);
         self.unpark(sku, effects);
-        for kind in [
-            DoubtKind::LateEffect,
-            DoubtKind::Boundary,
-            DoubtKind::Order,
-            DoubtKind::Drift,
-        ] {
+        for kind in [DoubtKind::Boundary, DoubtKind::Drift] {
             self.close_doubt(sku, kind, effects);
+        }
+        // The store may still change what it shows, whether the article is listed meanwhile or not. One
+        // whose time has come is settled when it is back: it is written then in any case.
+        for kind in [DoubtKind::LateEffect, DoubtKind::Order] {
+            if !self.doubts.waits(sku, kind) {
+                self.close_doubt(sku, kind, effects);
+            }
         }
     }
 
