@@ -53,16 +53,21 @@ async fn an_emptied_warehouse_waits_for_a_person_in_every_store() {
         .collect();
     arena.erp.say_stock(WAREHOUSE, &empty).await.unwrap();
     for link in &arena.links {
-        let asks = asks(&arena, link).await.unwrap();
+        let (asks, digest) = asks(&arena, link).await.unwrap();
         // What arrived before the rest may be gone.
         assert!(zeros(&arena, link).await.unwrap() <= ALLOWED);
-        let grown = arena.api.approve(&link.connection, "stock", asks - 1).await;
-        let grown = grown.unwrap_err();
-        assert!(
-            format!("{grown:#}").contains("409 approval.grown"),
-            "{grown:#}"
-        );
-        let approved = arena.api.approve(&link.connection, "stock", asks).await;
+        let approve = async |number, digest: &str| {
+            let id = &link.connection;
+            arena.api.approve(id, "stock", number, digest).await
+        };
+        for (number, digest) in [(asks - 1, digest.as_str()), (asks, "others")] {
+            let other = approve(number, digest).await.unwrap_err();
+            assert!(
+                format!("{other:#}").contains("409 approval.changed"),
+                "{other:#}"
+            );
+        }
+        let approved = approve(asks, &digest).await;
         assert_eq!(approved.unwrap(), asks);
     }
     arena.values_are_right().await.unwrap();
@@ -70,7 +75,7 @@ async fn an_emptied_warehouse_waits_for_a_person_in_every_store() {
 }
 
 /// Waits until a connection needs attention since all of its articles would be at zero.
-async fn asks(arena: &Arena, link: &LinkedStore) -> anyhow::Result<u64> {
+async fn asks(arena: &Arena, link: &LinkedStore) -> anyhow::Result<(u64, String)> {
     eventually("the connection asks", LIMIT, async || {
         let connection = arena.api.connection(&link.connection).await?;
         ensure!(
@@ -86,7 +91,8 @@ async fn asks(arena: &Arena, link: &LinkedStore) -> anyhow::Result<u64> {
             .as_ref()
             .and_then(|stopped| stopped["code"].as_str());
         ensure!(code == Some("lane.blast_radius"), "{stock:?}");
-        Ok(asks)
+        let digest = stock.asks_digest.context("it does not say what it asks")?;
+        Ok((asks, digest))
     })
     .await
 }

@@ -117,6 +117,9 @@ pub struct LaneStatus {
     /// How many changes wait for a person's approval; [`APPROVE`] takes this number.
     #[serde(default)]
     pub asks: Option<u64>,
+    /// Which changes these are, articles and values; [`APPROVE`] takes it, too.
+    #[serde(default)]
+    pub asks_digest: Option<String>,
 }
 
 /// A person wants what waits for an approval.
@@ -126,12 +129,14 @@ pub struct Approve {
     pub connection: ConnectionId,
     /// How many changes that person was shown.
     pub number: u64,
+    /// Which ones, as [`LaneStatus::asks_digest`] said.
+    pub digest: String,
 }
 
 /// What became of an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approved {
-    /// How many changes are approved; none when more wait than were shown, or nothing does.
+    /// How many changes are approved; none when others wait than were shown, or nothing does.
     pub approved: Option<u64>,
     /// How many waited when it arrived.
     pub waiting: u64,

@@ -167,18 +167,26 @@ impl<K: LaneKind> Answers<K> {
 
     async fn lane_here(&self, question: ConnectionQuestion) -> Result<LaneStatus, Fault> {
         let handle = self.running(&question.connection)?;
-        let state = handle.state();
-        let counts = state.lane.counts();
-        Ok(LaneStatus {
-            running: state.owned.is_some(),
-            listed: count(counts.listed),
-            dirty: count(counts.dirty),
-            oldest_dirty: counts.oldest_dirty,
-            parked: count(counts.parked),
-            last_confirmed: counts.last_confirmed,
-            stopped: handle.stopped(&state, Timestamp::now()),
-            asks: state.lane.asks().map(|asks| count(asks.number)),
-        })
+        let (mut status, asked) = {
+            let state = handle.state();
+            let counts = state.lane.counts();
+            let status = LaneStatus {
+                running: state.owned.is_some(),
+                listed: count(counts.listed),
+                dirty: count(counts.dirty),
+                oldest_dirty: counts.oldest_dirty,
+                parked: count(counts.parked),
+                last_confirmed: counts.last_confirmed,
+                stopped: handle.stopped(&state, Timestamp::now()),
+                ..LaneStatus::default()
+            };
+            (status, handle.to_approve(&state))
+        };
+        if let Some(asked) = asked.filter(|asked| !asked.changes.is_empty()) {
+            status.asks = Some(count(asked.changes.len()));
+            status.asks_digest = Some(asked.digest());
+        }
+        Ok(status)
     }
 
     async fn receipts(&self, question: PageQuestion) -> Result<Page<Receipt>, Fault> {
@@ -198,7 +206,7 @@ impl<K: LaneKind> Answers<K> {
             .questions
             .retry_parked(&question.tenant, &question.id, now)
             .await;
-        let found = found.map_err(fault)?.is_some();
+        let found = found.map_err(fault)?;
         // The lane may run here; if not, its owner finds it.
         self.lanes.doubted().notify_one();
         Ok(Retried { found })
@@ -235,9 +243,11 @@ impl<K: LaneKind> Answers<K> {
     /// Committed first, so that a restart knows of it; then the lane lets it go.
     async fn approve_here(&self, question: Approve) -> Result<Approved, Fault> {
         let handle = self.running(&question.connection)?;
-        let found = handle.to_approve().ok_or_else(not_running)?;
+        let found = handle.to_approve(&handle.state()).ok_or_else(not_running)?;
         let waiting = count(found.changes.len());
-        if waiting == 0 || waiting > question.number {
+        // Fewer are others, too: what was taken back may have made room for what nobody saw.
+        let shown = (waiting, found.digest()) == (question.number, question.digest);
+        if waiting == 0 || !shown {
             return Ok(Approved {
                 approved: None,
                 waiting,

@@ -171,7 +171,7 @@ impl Publisher {
     #[must_use]
     pub fn to_approve(&self, connection: &ConnectionId) -> Vec<(Sku, u32)> {
         let handle = self.lanes.get(connection);
-        let found = handle.and_then(|handle| handle.to_approve());
+        let found = handle.and_then(|handle| handle.to_approve(&handle.state()));
         found.map(|found| found.changes).unwrap_or_default()
     }
 

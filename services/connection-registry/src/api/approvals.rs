@@ -16,13 +16,16 @@ use crate::{audit, questions};
 /// What is approved.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"entity": "stock", "number": 412}))]
+#[schema(example = json!({"entity": "stock", "number": 412,
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}))]
 pub(crate) struct Approval {
     /// Changes of stock or of prices.
     entity: GuardedEntity,
-    /// How many changes were shown: `asks` of the connection's status. When more wait by now, nothing
-    /// is approved.
+    /// How many changes were shown: `asks` of the connection's status.
     number: u64,
+    /// Which ones were shown: `asks_digest` of the connection's status. When others wait by now, nothing
+    /// is approved.
+    digest: String,
 }
 
 /// What is guarded.
@@ -61,8 +64,8 @@ pub(crate) struct ApprovedView {
 
 /// Approve what waits
 ///
-/// Exactly the changes that wait now are made, and no others: each article with the value that was
-/// wanted when this was called.
+/// Exactly the changes that the status showed are made, and no others: each article with the value that
+/// was wanted then.
 #[utoipa::path(post, path = "/v1/connections/{id}/approve", operation_id = "approve_changes", tag = "connections",
     params(("id" = String, Path, description = "The connection")), request_body = Approval,
     responses((status = 200, description = "They are written now", body = ApprovedView)))]
@@ -75,16 +78,24 @@ pub(crate) async fn approve(
     if !connection.is_active() {
         return Err(Problem::new(catalogue::NOT_ACTIVE));
     }
-    let Approval { entity, number } = approval;
+    let Approval {
+        entity,
+        number,
+        digest,
+    } = approval;
     let question = Approve {
         connection: connection.id.clone(),
         number,
+        digest,
     };
     let answer = registry.ask_approve(entity.publisher(), &question).await?;
     let Some(approved) = answer.approved else {
         return Err(match answer.waiting {
             0 => Problem::new(catalogue::APPROVAL_NOTHING),
-            waiting => Problem::new(catalogue::APPROVAL_GROWN).detail(format!(
+            waiting if waiting == number => Problem::new(catalogue::APPROVAL_CHANGED).detail(
+                format!("{number} changes were shown, and others wait by now"),
+            ),
+            waiting => Problem::new(catalogue::APPROVAL_CHANGED).detail(format!(
                 "{waiting} changes wait by now, {number} were shown"
             )),
         });

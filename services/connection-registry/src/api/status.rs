@@ -67,6 +67,9 @@ pub(crate) struct LaneView {
     /// How many changes wait for an approval; `approve` takes this number.
     #[serde(skip_serializing_if = "Option::is_none")]
     asks: Option<u64>,
+    /// Which changes these are; `approve` takes it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asks_digest: Option<String>,
 }
 
 /// Why nothing is sent.
@@ -155,6 +158,7 @@ impl From<Result<LaneStatus, RpcError>> for LaneView {
                 until: stopped.until,
             }),
             asks: lane.asks,
+            asks_digest: lane.asks_digest,
         }
     }
 }

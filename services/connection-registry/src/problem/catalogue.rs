@@ -85,8 +85,8 @@ catalogue! {
         "Wait for its end; its result is in the list of runs.";
     APPROVAL_NOTHING: 409, "approval.nothing", "Nothing waits for an approval",
         "Nothing: what waited was taken back in the ERP or approved already.";
-    APPROVAL_GROWN: 409, "approval.grown", "More waits by now than was shown",
-        "Look at the connection's status again, and approve the number that it shows.";
+    APPROVAL_CHANGED: 409, "approval.changed", "Something else waits by now than was shown",
+        "Look at the connection's status again, and approve what it shows now: `asks` and `asks_digest`.";
     HOLDS_TOO_MANY: 409, "hold.too_many", "The SKU has as many holds as it can have",
         "Cancel holds of this SKU that are not needed, or make one of several.";
     LAST_ADMIN: 409, "token.last_admin", "This is the last token of an administrator",

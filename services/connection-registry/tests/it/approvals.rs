@@ -8,11 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, On, World, until};
 
+/// What a publisher of the tests calls the changes that it keeps back.
+const SHOWN: &str = "these";
+
 /// A publisher that keeps back so many changes.
 fn publisher(world: &World, service: &'static str, waiting: u64) {
     let endpoint = Endpoint::new(&world.bus, subject::rpc(service, "approve"), service);
     let answer = move |call: Call<Approve>| async move {
-        let fits = (1..=call.request.number).contains(&waiting);
+        let shown = (call.request.number, call.request.digest.as_str()) == (waiting, SHOWN);
+        let fits = waiting > 0 && shown;
         Ok::<_, Fault>(Approved {
             approved: fits.then_some(waiting),
             waiting,
@@ -22,11 +26,11 @@ fn publisher(world: &World, service: &'static str, waiting: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_approval_is_for_the_number_that_was_shown() {
+async fn an_approval_is_for_the_changes_that_were_shown() {
     let app = App::start(On::Sqlite).await;
     let id = app.active("A").await;
     let path = format!("/v1/connections/{id}/approve");
-    let body = json!({"entity": "stock", "number": 11});
+    let body = json!({"entity": "stock", "number": 11, "digest": SHOWN});
     let nobody = app.admin.post(&path, &body).await;
     assert_eq!(
         (nobody.status.as_u16(), nobody.code()),
@@ -41,16 +45,27 @@ async fn an_approval_is_for_the_number_that_was_shown() {
     .await;
     assert_eq!(
         (grown.status.as_u16(), grown.code()),
-        (409, "approval.grown")
+        (409, "approval.changed")
     );
     assert_eq!(
         grown.body["detail"],
         "12 changes wait by now, 11 were shown"
     );
-    let done = app
-        .admin
-        .post(&path, &json!({"entity": "stock", "number": 12}))
-        .await;
+    let others = json!({"entity": "stock", "number": 12, "digest": "others"});
+    let others = app.admin.post(&path, &others).await;
+    assert_eq!(
+        (others.status.as_u16(), others.code()),
+        (409, "approval.changed")
+    );
+    assert_eq!(
+        others.body["detail"],
+        "12 changes were shown, and others wait by now"
+    );
+    let unnamed = json!({"entity": "stock", "number": 12});
+    let unnamed = app.admin.post(&path, &unnamed).await;
+    assert_eq!(unnamed.status, 422, "{unnamed:?}");
+    let shown = json!({"entity": "stock", "number": 12, "digest": SHOWN});
+    let done = app.admin.post(&path, &shown).await;
     assert_eq!(
         (done.status.as_u16(), &done.body),
         (200, &json!({"approved": 12}))
@@ -58,7 +73,10 @@ async fn an_approval_is_for_the_number_that_was_shown() {
     let nothing = until("the other publisher answers", || async {
         let answer = app
             .admin
-            .post(&path, &json!({"entity": "prices", "number": 1}))
+            .post(
+                &path,
+                &json!({"entity": "prices", "number": 1, "digest": SHOWN}),
+            )
             .await;
         (answer.status != 503).then_some(answer)
     })
@@ -69,7 +87,10 @@ async fn an_approval_is_for_the_number_that_was_shown() {
     );
     let wrong = app
         .admin
-        .post(&path, &json!({"entity": "orders", "number": 1}))
+        .post(
+            &path,
+            &json!({"entity": "orders", "number": 1, "digest": SHOWN}),
+        )
         .await;
     assert_eq!(
         wrong.errors(),
@@ -109,6 +130,7 @@ async fn a_lane_that_asks_makes_its_connection_need_attention() {
                 until: None,
             }),
             asks: Some(412),
+            asks_digest: Some(SHOWN.to_owned()),
             ..LaneStatus::default()
         })
     };
@@ -121,4 +143,5 @@ async fn a_lane_that_asks_makes_its_connection_need_attention() {
     .await;
     assert_eq!(status.body["state"]["code"], "lane.blast_radius");
     assert_eq!(status.body["stock"]["asks"], 412);
+    assert_eq!(status.body["stock"]["asks_digest"], SHOWN);
 }

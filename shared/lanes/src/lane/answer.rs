@@ -70,10 +70,12 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     fn confirmed(&mut self, item: BatchItem<W>, now: Timestamp, effects: &mut Vec<Effect>) {
         self.last_confirmed = now.micros();
         let Some(slot) = self.slots.get_mut(&item.sku) else {
+            self.keep_delisted(item.sku, item.value);
             return;
         };
         slot.in_flight = false;
         if slot.ids != item.ids && !planted!(AnswerForOtherIds) {
+            slot.last = Some(item.value);
             return;
         }
         if planted!(ChangeUnderWayIsClean) && slot.turn != 0 {
@@ -135,6 +137,11 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         recheck_after: Duration,
         effects: &mut Vec<Effect>,
     ) {
+        // Also when the article left meanwhile: it may be back, and written, before the effect comes.
+        let due = now.saturating_add(recheck_after);
+        if !planted!(NoRecheck) {
+            self.open_doubt(item.sku, DoubtKind::LateEffect, due, effects);
+        }
         let Some(slot) = self.slots.get_mut(&item.sku) else {
             return;
         };
@@ -147,10 +154,6 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         }
         // The late effect that is feared now is this request's: writing earlier settles nothing.
         slot.forced = false;
-        let due = now.saturating_add(recheck_after);
-        if !planted!(NoRecheck) {
-            self.open_doubt(item.sku, DoubtKind::LateEffect, due, effects);
-        }
         self.again(&item);
     }
 

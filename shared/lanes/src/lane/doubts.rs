@@ -122,6 +122,12 @@ impl Doubts {
         self.waiting.first().map(|(due, _, _)| *due)
     }
 
+    /// Whether it is open and its time has not come yet.
+    pub(super) fn waits(&self, sku: SkuId, kind: DoubtKind) -> bool {
+        let open = self.open.get(&(sku, kind));
+        open.is_some_and(|open| self.waiting.contains(&(open.wake, sku, kind)))
+    }
+
     pub(super) fn due(&self, sku: SkuId, kind: DoubtKind) -> Option<Timestamp> {
         self.open.get(&(sku, kind)).map(|open| open.due)
     }

@@ -165,6 +165,12 @@ impl<W: PartialEq> Guard<W> {
             .is_some_and(|rule| (rule.is_dangerous)(unknown, value, rule.limit))
     }
 
+    /// Whether a value is judged by the one before it, so that this must not be forgotten.
+    pub(super) fn compares(&self) -> bool {
+        let rule = self.rule.as_ref();
+        rule.is_some_and(|rule| matches!(rule.few, Few::Park { .. }))
+    }
+
     fn counts_what_is_made(&self) -> Option<&GuardRule<W>> {
         self.rule
             .as_ref()

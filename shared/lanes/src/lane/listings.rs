@@ -28,7 +28,7 @@ pub struct ListedArticle {
 
 impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// Takes over a whole shard: what it holds now and did not hold before waits, what it does not
-    /// hold any more is forgotten.
+    /// hold any more is forgotten, but for the last value where a new one is compared with it.
     pub fn replace_shard(
         &mut self,
         shard: u16,
@@ -65,23 +65,25 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             blocked,
         } = article;
         let group = self.group(group);
+        let is_new = !self.slots.contains_key(&sku);
         let slot = match self.slots.get_mut(&sku) {
             Some(slot) => slot,
             None => {
-                let slot = Slot::new(sku, ids.clone(), group, shard);
+                let mut slot = Slot::new(sku, ids.clone(), group, shard);
+                slot.last = self.delisted.take(sku);
                 self.written += 1;
                 self.slots.entry(sku).or_insert(slot)
             }
         };
         slot.shard = shard;
-        let known = slot.last.is_some() || slot.turn != 0 || slot.in_flight;
+        let known = !is_new && (slot.last.is_some() || slot.turn != 0 || slot.in_flight);
         let same = slot.ids == ids && slot.group == group && slot.blocked == blocked;
         if same && known {
             return;
         }
         if slot.ids != ids {
             if !planted!(OtherIdsStayConfirmed) {
-                slot.forget();
+                slot.doubt();
             }
             slot.ids = ids;
             self.guard.forget(sku);
@@ -112,16 +114,28 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         self.written = self
             .written
             .saturating_sub(usize::from(slot.blocked.is_none()));
+        if let Some(last) = slot.last {
+            self.keep_delisted(sku, last);
+        }
         self.guard.forget(sku);
         self.guard.approved.remove(&sku);
         self.unpark(sku, effects);
-        for kind in [
-            DoubtKind::LateEffect,
-            DoubtKind::Boundary,
-            DoubtKind::Order,
-            DoubtKind::Drift,
-        ] {
+        for kind in [DoubtKind::Boundary, DoubtKind::Drift] {
             self.close_doubt(sku, kind, effects);
+        }
+        // The store may still change what it shows, whether the article is listed meanwhile or not. One
+        // whose time has come is settled when it is back: it is written then in any case.
+        for kind in [DoubtKind::LateEffect, DoubtKind::Order] {
+            if !self.doubts.waits(sku, kind) {
+                self.close_doubt(sku, kind, effects);
+            }
+        }
+    }
+
+    /// Keeps the last value of an article that is not listed, where it is needed again.
+    pub(super) fn keep_delisted(&mut self, sku: SkuId, value: W) {
+        if self.guard.compares() {
+            self.delisted.keep(sku, value, self.slots.len());
         }
     }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod approval;
 mod batch;
+mod delisted;
 mod doubts;
 mod drift;
 mod guard;
@@ -34,6 +35,7 @@ pub use slot::PackedIds;
 pub use view::{LaneCounts, Remembered, SkuView};
 
 use crate::levels::SkuId;
+use delisted::Delisted;
 use doubts::Doubts;
 use guard::Guard;
 use queue::{DirtyQueue, GroupId};
@@ -85,10 +87,13 @@ pub enum Effect {
 #[derive(Debug)]
 pub struct Lane<W> {
     slots: IndexMap<SkuId, Slot<W>>,
+    delisted: Delisted<W>,
     groups: HashMap<WriteGroup, GroupId>,
     queue: DirtyQueue,
     doubts: Doubts,
     parked: HashMap<SkuId, ParkedEntry>,
+    /// What was parked when a person asked for another try.
+    retries: HashMap<SkuId, String>,
     guard: Guard<W>,
     /// Articles that are not blocked.
     written: usize,
@@ -113,10 +118,12 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     pub fn new() -> Self {
         Self {
             slots: IndexMap::new(),
+            delisted: Delisted::new(),
             groups: HashMap::new(),
             queue: DirtyQueue::default(),
             doubts: Doubts::default(),
             parked: HashMap::new(),
+            retries: HashMap::new(),
             guard: Guard::new(),
             written: 0,
             waiting: 0,
@@ -163,11 +170,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                     .get_mut(&sku)
                     .map(|slot| slot.forced = true)
                     .is_some(),
-                DoubtKind::Retry => self
-                    .parked
-                    .get_mut(&sku)
-                    .map(|entry| entry.retry = true)
-                    .is_some(),
+                DoubtKind::Retry => self.is_retried(sku),
                 DoubtKind::Order => self
                     .slots
                     .get_mut(&sku)
@@ -231,6 +234,26 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         }
     }
 
+    /// What a doubt of the kind *retry* is about: the input that was parked when the person asked.
+    pub fn retry_of(&mut self, sku: SkuId, input: String) {
+        if self.doubts.due(sku, DoubtKind::Retry).is_some() {
+            self.retries.insert(sku, input);
+        }
+    }
+
+    /// Whether what is parked now is what a person wants to be tried again. What was parked since
+    /// nobody has seen.
+    fn is_retried(&mut self, sku: SkuId) -> bool {
+        let (asked, entry) = (self.retries.remove(&sku), self.parked.get_mut(&sku));
+        match (asked, entry) {
+            (Some(asked), Some(entry)) if entry.input == asked => {
+                entry.retry = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Remembers that an article is parked, as SQL says at the start.
     pub fn remember_parked(&mut self, sku: SkuId, input: String) {
         self.parked.insert(
@@ -248,6 +271,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         self.queue = DirtyQueue::default();
         self.doubts = Doubts::default();
         self.parked.clear();
+        self.retries.clear();
+        self.delisted.clear();
         self.guard.restart();
         self.waiting = 0;
         self.in_flight = None;
@@ -332,6 +357,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     }
 
     fn close_doubt(&mut self, sku: SkuId, kind: DoubtKind, effects: &mut Vec<Effect>) {
+        if kind == DoubtKind::Retry {
+            self.retries.remove(&sku);
+        }
         if let Some(due) = self.doubts.close(sku, kind) {
             effects.push(Effect::CloseDoubt { sku, kind, due });
         }

@@ -68,9 +68,10 @@ pub(super) struct Slot<W> {
     pub(super) sku: SkuId,
     pub(super) group: GroupId,
     pub(super) ids: PackedIds,
-    /// What the store confirmed last, for these ids.
+    /// What the store confirmed last; for other ids, or before the article left and came back, when it
+    /// is not `confirmed`.
     pub(super) last: Option<W>,
-    /// When the store confirmed that, in microseconds since 1970.
+    /// When the store confirmed that for these ids, in microseconds since 1970.
     pub(super) confirmed_at: i64,
     /// Its place among those that wait; 0 when it does not.
     pub(super) turn: Turn,
@@ -109,9 +110,15 @@ impl<W> Slot<W> {
         }
     }
 
-    /// Forgets what was written: the ids are other ones, so nothing is known of them.
+    /// Forgets what was written.
     pub(super) fn forget(&mut self) {
         self.last = None;
+        self.doubt();
+    }
+
+    /// Nothing is known of what the store shows now: the last value is only what a new one is compared
+    /// with before it may leave.
+    pub(super) fn doubt(&mut self) {
         self.confirmed = false;
         self.confirmed_at = 0;
     }

@@ -30,9 +30,9 @@ pub struct LaneCounts {
 /// What a lane knows of one article.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuView<W> {
-    /// What the store confirmed last.
+    /// What the store confirmed last, whatever happened since.
     pub last: Option<W>,
-    /// When it confirmed that; none when something else was tried since.
+    /// When it confirmed that; none when something else was tried since, or its ids are other ones.
     pub confirmed_at: Option<Timestamp>,
     /// Whether it waits.
     pub waiting: bool,
@@ -66,10 +66,11 @@ pub struct Remembered<W> {
 
 impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// Takes over what the store confirmed before the start. A value for other ids, or of an
-    /// article that is not listed any more, says nothing.
+    /// article that is not listed any more, says nothing but with what a new one is compared.
     pub fn remember(&mut self, remembered: Remembered<W>) {
         self.last_confirmed = self.last_confirmed.max(remembered.confirmed_at.micros());
         let Some(slot) = self.slots.get_mut(&remembered.sku) else {
+            self.keep_delisted(remembered.sku, remembered.value);
             return;
         };
         if slot.ids == remembered.ids {
@@ -79,13 +80,19 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                 let (sku, at) = (slot.sku, slot.confirmed_at);
                 self.guard.remember(sku, &remembered.value, at);
             }
-            slot.last = Some(remembered.value);
         }
+        slot.last = Some(remembered.value);
     }
 
-    /// All values that were ever confirmed.
+    /// All values that were ever confirmed, as far as anything is compared with them.
     pub fn confirmed_values(&self) -> impl Iterator<Item = Remembered<W>> + '_ {
-        self.slots.values().filter_map(|slot| {
+        let delisted = self.delisted.iter().map(|(sku, value)| Remembered {
+            sku,
+            ids: PackedIds::from(""),
+            value: value.clone(),
+            confirmed_at: Timestamp::from_micros(-1),
+        });
+        let listed = self.slots.values().filter_map(|slot| {
             let at = if slot.confirmed {
                 slot.confirmed_at
             } else {
@@ -97,7 +104,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
                 value: slot.last.clone()?,
                 confirmed_at: Timestamp::from_micros(at),
             })
-        })
+        });
+        listed.chain(delisted)
     }
 
     /// How many articles are parked.

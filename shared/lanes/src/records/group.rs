@@ -231,7 +231,8 @@ async fn write_parked(
     parked: BTreeMap<(String, String), Change>,
 ) -> Result<(), DbError> {
     let (put, remove) = split(parked);
-    // An entry that is there keeps its id and its time: it is still the same trouble.
+    // An entry about the same input keeps its id and its time: it is still the same trouble. Another
+    // input is another question, so that nobody answers it who has read the first.
     transaction
         .execute_values(
             "WITH given (connection, epoch, sku, id, tenant, code, reason, input, since, \
@@ -241,8 +242,11 @@ async fn write_parked(
              SELECT g.connection, g.sku, g.id, g.tenant, g.code, g.reason, g.input, g.since, \
              g.announced FROM given g \
              JOIN lane_owner o ON o.connection = g.connection AND o.epoch = g.epoch WHERE TRUE \
-             ON CONFLICT (connection, sku) DO UPDATE SET code = excluded.code, \
-             reason = excluded.reason, input = excluded.input, announced = excluded.announced",
+             ON CONFLICT (connection, sku) DO UPDATE SET \
+             id = CASE WHEN parked.input = excluded.input THEN parked.id ELSE excluded.id END, \
+             since = CASE WHEN parked.input = excluded.input THEN parked.since \
+             ELSE excluded.since END, code = excluded.code, reason = excluded.reason, \
+             input = excluded.input, announced = excluded.announced",
             put,
         )
         .await?;

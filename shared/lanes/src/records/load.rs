@@ -17,6 +17,8 @@ use crate::lane::DoubtKind;
 pub(crate) struct Loaded<W> {
     pub(crate) memory: LaneMemory<W>,
     pub(crate) doubts: Vec<(Sku, DoubtKind, Timestamp)>,
+    /// What was parked when a person asked for another try.
+    pub(crate) retries: BTreeMap<Sku, String>,
     /// Attempts that were never answered.
     pub(crate) interrupted: Vec<Interrupted>,
     /// Parked articles with what was tried.
@@ -53,6 +55,7 @@ pub(crate) fn understand<W: Clone + Serialize + DeserializeOwned>(
         memory,
         interrupted,
         doubts: rows.doubts,
+        retries: rows.retries,
         parked: rows.parked,
         approvals: approvals::understand(connection, &rows.approvals),
     }
@@ -105,10 +108,12 @@ pub(super) async fn rows(db: &Database, connection: &ConnectionId) -> Result<Lan
             args![connection.as_str(), epoch, number],
         )
         .await?;
+    let (doubts, retries) = doubts(db, connection).await?;
     Ok(LaneRows {
         snapshot,
         attempts: attempts.iter().map(attempt).collect::<Result<_, _>>()?,
-        doubts: doubts(db, connection).await?,
+        doubts,
+        retries,
         parked: parked(db, connection).await?,
         approvals: approvals::rows(db, connection).await?,
     })
@@ -124,25 +129,25 @@ fn attempt(row: &Row) -> Result<AttemptRow, DbError> {
     })
 }
 
-async fn doubts(
-    db: &Database,
-    connection: &ConnectionId,
-) -> Result<Vec<(Sku, DoubtKind, Timestamp)>, DbError> {
+type Doubts = (Vec<(Sku, DoubtKind, Timestamp)>, BTreeMap<Sku, String>);
+
+async fn doubts(db: &Database, connection: &ConnectionId) -> Result<Doubts, DbError> {
     let rows = db
         .fetch_all(
-            "SELECT sku, kind, due FROM doubts WHERE connection = $1",
+            "SELECT sku, kind, due, input FROM doubts WHERE connection = $1",
             args![connection.as_str()],
         )
         .await?;
-    let mut doubts = Vec::with_capacity(rows.len());
+    let (mut doubts, mut retries) = (Vec::with_capacity(rows.len()), BTreeMap::new());
     for row in rows {
         let due = Timestamp::from_micros(row.int("due")?);
         let kind = DoubtKind::from_text(&row.text("kind")?);
-        if let (Ok(sku), Some(kind)) = (row.text("sku")?.parse(), kind) {
+        if let (Ok(sku), Some(kind)) = (row.text("sku")?.parse::<Sku>(), kind) {
+            retries.extend(row.opt_text("input")?.map(|input| (sku.clone(), input)));
             doubts.push((sku, kind, due));
         }
     }
-    Ok(doubts)
+    Ok((doubts, retries))
 }
 
 async fn parked(

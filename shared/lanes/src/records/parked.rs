@@ -6,7 +6,6 @@ use storelink_persistence::{DbError, Row, args};
 
 use super::outside;
 use super::questions::{MOST, Questions, cut};
-use crate::lane::DoubtKind;
 
 /// A parked item that nobody was told of.
 pub(crate) struct Announcement {
@@ -53,28 +52,14 @@ impl Questions {
         row.as_ref().map(|row| self.parked_item(row)).transpose()
     }
 
-    /// Makes it lasting that a parked item is tried again, and tells which it is.
+    /// Makes it lasting that a parked item is tried again; false when there is none.
     pub(crate) async fn retry_parked(
         &self,
         tenant: &TenantId,
         id: &str,
         now: Timestamp,
-    ) -> Result<Option<(ConnectionId, Sku)>, DbError> {
-        let row = self
-            .db
-            .fetch_optional(
-                "SELECT connection, sku FROM parked WHERE tenant = $1 AND id = $2",
-                args![tenant.as_str(), id],
-            )
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let (connection, sku) = (row.text("connection")?, row.text("sku")?);
-        let Some((connection, sku)) = connection.parse().ok().zip(sku.parse().ok()) else {
-            return Ok(None);
-        };
-        let article = std::iter::once((ConnectionId::as_str(&connection), &sku));
-        outside::open(&self.db, DoubtKind::Retry, article, now).await?;
-        Ok(Some((connection, sku)))
+    ) -> Result<bool, DbError> {
+        outside::retry(&self.db, tenant, id, now).await
     }
 
     /// Parked items of which no event tells yet.

@@ -20,6 +20,8 @@ pub struct LaneRows {
     pub attempts: Vec<AttemptRow>,
     /// Open doubts.
     pub doubts: Vec<(Sku, DoubtKind, Timestamp)>,
+    /// What was parked when a person asked for another try, of the doubts of that kind.
+    pub retries: BTreeMap<Sku, String>,
     /// Parked articles with what was tried.
     pub parked: BTreeMap<Sku, String>,
     /// What people approved, oldest first.
@@ -59,6 +61,8 @@ pub struct OutsideDoubt {
     pub kind: DoubtKind,
     /// When it is due.
     pub due: Timestamp,
+    /// What was parked when a person asked for another try.
+    pub input: Option<String>,
     /// Its number: who has seen it has seen all below it.
     pub number: i64,
 }

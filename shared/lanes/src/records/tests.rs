@@ -277,6 +277,48 @@ async fn a_deleted_connection_leaves_nothing_to_wait_for(place: TestDatabase) {
     );
 }
 
+async fn another_try_is_for_what_was_parked_when_it_was_read(place: TestDatabase) {
+    let world = World::on(place).await;
+    let tenant = "acme".parse().unwrap();
+    let park = async |input: &str, since| {
+        let note = Note::Park {
+            sku: sku_of("A"),
+            code: "price.factor_exceeded".to_owned(),
+            reason: String::new(),
+            input: input.to_owned(),
+            since: at(since),
+        };
+        world.note(2, vec![note]).await;
+        let sql = "SELECT id, since FROM parked";
+        let row = world.db.fetch_one(sql, args![]).await.unwrap();
+        (row.text("id").unwrap(), row.int("since").unwrap())
+    };
+    let read = park("24.90 to 50", 1).await;
+    assert_eq!(park("24.90 to 50", 2).await, read, "the same trouble");
+    let retry = async |id: &str| outside::retry(&world.db, &tenant, id, at(3)).await.unwrap();
+    assert!(retry(&read.0).await);
+    let next = park("24.90 to 2490", 4).await;
+    assert!(next.0 != read.0 && next.1 == 4_000_000, "{next:?}");
+    assert!(!retry(&read.0).await, "nobody has read the other one");
+
+    let asked = async || {
+        let heard = outside::since(&world.db, 0).await.unwrap().remove(0);
+        let rows = super::load::rows(&world.db, &world.connection).await;
+        let at_start = rows.unwrap().retries.remove(&sku_of("A"));
+        assert_eq!(heard.input, at_start);
+        (heard.kind, heard.input.unwrap())
+    };
+    assert_eq!(
+        asked().await,
+        (DoubtKind::Retry, "24.90 to 50".to_owned()),
+        "who hears of it late must see what it is about"
+    );
+    assert!(retry(&next.0).await);
+    assert_eq!(asked().await.1, "24.90 to 2490");
+    forget(&world.db, &world.connection).await;
+    assert!(!retry(&next.0).await);
+}
+
 async fn attempts_go_only_when_the_stored_snapshot_covers_them(place: TestDatabase) {
     let world = World::on(place).await;
     let attempts: Vec<_> = (1..=510).map(|number| world.attempt(2, number)).collect();
@@ -321,6 +363,9 @@ on_both! {
     a_deleted_connection_leaves_nothing_to_wait_for:
         a_deleted_connection_leaves_nothing_to_wait_for_on_sqlite,
         a_deleted_connection_leaves_nothing_to_wait_for_on_postgres;
+    another_try_is_for_what_was_parked_when_it_was_read:
+        another_try_is_for_what_was_parked_when_it_was_read_on_sqlite,
+        another_try_is_for_what_was_parked_when_it_was_read_on_postgres;
     attempts_go_only_when_the_stored_snapshot_covers_them:
         attempts_go_only_when_the_stored_snapshot_covers_them_on_sqlite,
         attempts_go_only_when_the_stored_snapshot_covers_them_on_postgres;

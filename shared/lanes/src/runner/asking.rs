@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use storelink_events::rpc::Stopped;
 use storelink_model::{Sku, Timestamp};
 
@@ -16,7 +18,17 @@ use crate::records::LaneName;
 pub(crate) struct ToApprove<W> {
     /// The lane, in the epoch in which this process runs it.
     pub(crate) lane: Arc<LaneName>,
+    /// In the order of the articles.
     pub(crate) changes: Vec<(Sku, W)>,
+}
+
+impl<W: Serialize> ToApprove<W> {
+    /// Tells these changes from all others, in every process alike: who approves names what was shown.
+    pub(crate) fn digest(&self) -> String {
+        let changes = serde_json::to_vec(&self.changes).unwrap_or_default();
+        let digest = Sha256::digest(changes);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 impl<K: LaneKind> LaneHandle<K> {
@@ -71,12 +83,13 @@ impl<K: LaneKind> LaneHandle<K> {
     }
 
     /// What waits for a person's approval; none while another process runs the lane.
-    pub(crate) fn to_approve(&self) -> Option<ToApprove<K::Wanted>> {
-        let state = self.state();
+    pub(crate) fn to_approve(&self, state: &LaneState<K>) -> Option<ToApprove<K::Wanted>> {
         let lane = state.owned.clone()?;
         let named = |(sku, value)| Some((self.levels.sku(sku)?, value));
         let changes = state.lane.to_approve().into_iter();
-        let changes = changes.filter_map(named).collect();
+        let mut changes: Vec<_> = changes.filter_map(named).collect();
+        // Each process numbers the articles in its own way.
+        changes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Some(ToApprove { lane, changes })
     }
 

@@ -57,7 +57,7 @@ impl<K: LaneKind> OutsideDoubts<K> {
             if let Some(handle) = self.lanes.get(&doubt.connection)
                 && !planted!(DoubtsOfOthersUnheard)
             {
-                handle.doubted(&doubt.sku, doubt.kind, doubt.due);
+                handle.doubted(doubt);
             }
         }
         Ok(())

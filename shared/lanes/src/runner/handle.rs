@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use storelink_model::{ConnectionId, Sku, TenantId, Timestamp};
+use storelink_model::{ConnectionId, TenantId, Timestamp};
 use storelink_planted_faults::planted;
 use storelink_service::LinkedConnection;
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ use crate::kind::LaneKind;
 use crate::lane::{DoubtKind, Effect, Lane, ListedArticle, PackedIds, Pause, Remembered};
 use crate::levels::{LevelListener, SkuId, TenantLevels};
 use crate::records::memory::letter;
-use crate::records::{LaneName, Loaded, Note};
+use crate::records::{LaneName, Loaded, Note, OutsideDoubt};
 
 /// One lane: its place among the levels, and its state.
 pub(crate) struct LaneHandle<K: LaneKind> {
@@ -116,6 +116,9 @@ impl<K: LaneKind> LaneHandle<K> {
             for (sku, kind, due) in doubts.filter(|_| !planted!(DoubtsNotRead)) {
                 state.lane.doubt(self.levels.sku_id(&sku), kind, due);
             }
+            for (sku, input) in loaded.retries {
+                state.lane.retry_of(self.levels.sku_id(&sku), input);
+            }
             // Later than a doubt of the same kind that stood in SQL, so it covers that one.
             let due = now.saturating_add(recheck_after);
             for sku in loaded.memory.unfinished {
@@ -162,13 +165,17 @@ impl<K: LaneKind> LaneHandle<K> {
     }
 
     /// Takes over a doubt that somebody else committed, when the lane runs here or is about to.
-    pub(super) fn doubted(&self, sku: &Sku, kind: DoubtKind, due: Timestamp) {
+    pub(super) fn doubted(&self, doubt: OutsideDoubt) {
         {
             let mut state = self.state();
             if !state.listens {
                 return;
             }
-            state.lane.doubt(self.levels.sku_id(sku), kind, due);
+            let sku = self.levels.sku_id(&doubt.sku);
+            state.lane.doubt(sku, doubt.kind, doubt.due);
+            if let Some(input) = doubt.input {
+                state.lane.retry_of(sku, input);
+            }
         }
         // It may rest without a time to wake at.
         self.wake.notify_one();

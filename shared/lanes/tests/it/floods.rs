@@ -102,14 +102,16 @@ async fn asks<K: LaneKind>(
     .await
 }
 
+/// Approves what a status showed.
 async fn approve<K: LaneKind>(
     world: &World,
     connection: &ConnectionId,
-    number: u64,
+    shown: &LaneStatus,
 ) -> anyhow::Result<Approved> {
     let question = Approve {
         connection: connection.clone(),
-        number,
+        number: shown.asks.context("it asks nothing")?,
+        digest: shown.asks_digest.clone().context("without a digest")?,
     };
     world.ask::<K, _, _>(rpc::APPROVE, &question).await
 }
@@ -133,10 +135,8 @@ async fn mass_zero_stops_before_the_first_write_until_it_is_approved(
     waits(&world, &store.id, 21).await?;
     world.pause_writes(false, 2).await?;
     let status = asks::<Stock>(&world, &store.id, 20).await?;
-    let text = status
-        .stopped
-        .map(|stopped| stopped.text)
-        .unwrap_or_default();
+    let text = status.stopped.as_ref().map(|stopped| stopped.text.clone());
+    let text = text.unwrap_or_default();
     for part in ["20 of 40", "S00 from 5 to 0", "and 15 more"] {
         ensure!(text.contains(part), "{text}");
     }
@@ -154,20 +154,25 @@ async fn mass_zero_stops_before_the_first_write_until_it_is_approved(
     show(&world, &store.id, &rest[1..2], "8").await?;
     ensure!(sent(&world, &store.id, "0") == 0, "a zero left unasked");
 
-    let refused = approve::<Stock>(&world, &store.id, 19).await?;
+    let fewer = LaneStatus {
+        asks: Some(19),
+        ..status.clone()
+    };
+    let refused = approve::<Stock>(&world, &store.id, &fewer).await?;
     ensure!(
         refused.approved.is_none() && refused.waiting == 20,
         "{refused:?}"
     );
-    let approved = approve::<Stock>(&world, &store.id, 20).await?;
+    // What the process before showed.
+    let approved = approve::<Stock>(&world, &store.id, &status).await?;
     ensure!(approved.approved == Some(20), "{approved:?}");
     publisher.kill();
     let publisher = world.start::<Stock>().await?;
     show(&world, &store.id, zeroed, "0").await?;
-    let status = world.status::<Stock>(&store.id).await?;
+    let after = world.status::<Stock>(&store.id).await?;
     ensure!(
-        status.stopped.is_none() && status.asks.is_none(),
-        "{status:?}"
+        after.stopped.is_none() && after.asks.is_none() && after.asks_digest.is_none(),
+        "{after:?}"
     );
 
     // It holds for what was shown: the next flood asks again, and ends when the ERP takes it back.
@@ -176,13 +181,13 @@ async fn mass_zero_stops_before_the_first_write_until_it_is_approved(
     quantities(&world, next, "0", 4).await?;
     waits(&world, &store.id, 13).await?;
     world.pause_writes(false, 4).await?;
-    asks::<Stock>(&world, &store.id, 13).await?;
+    let status = asks::<Stock>(&world, &store.id, 13).await?;
     quantities(&world, next, "5", 5).await?;
     world.quiet::<Stock>(&store.id).await?;
-    let status = world.status::<Stock>(&store.id).await?;
-    ensure!(status.stopped.is_none(), "{status:?}");
+    let after = world.status::<Stock>(&store.id).await?;
+    ensure!(after.stopped.is_none(), "{after:?}");
     ensure!(sent(&world, &store.id, "0") == 20);
-    let nothing = approve::<Stock>(&world, &store.id, 99).await?;
+    let nothing = approve::<Stock>(&world, &store.id, &status).await?;
     ensure!(
         nothing.approved.is_none() && nothing.waiting == 0,
         "{nothing:?}"
@@ -245,9 +250,9 @@ async fn the_first_filling_of_a_store_asks_before_it_empties_it() -> anyhow::Res
     }
     world.pause_writes(false, 2).await?;
     show(&world, &store.id, full, "5").await?;
-    asks::<Stock>(&world, &store.id, 20).await?;
+    let status = asks::<Stock>(&world, &store.id, 20).await?;
     ensure!(sent(&world, &store.id, "0") == 0, "a zero left unasked");
-    approve::<Stock>(&world, &store.id, 20).await?;
+    approve::<Stock>(&world, &store.id, &status).await?;
     show(&world, &store.id, empty, "0").await?;
     publisher.stop().await
 }
@@ -307,8 +312,8 @@ async fn a_price_list_in_cents_instead_of_euros_stops() -> anyhow::Result<()> {
 
     // Sometimes it is meant so.
     prices(&world, &skus, "0.90", 4).await?;
-    asks::<Price>(&world, &store.id, 40).await?;
-    let approved = approve::<Price>(&world, &store.id, 40).await?;
+    let status = asks::<Price>(&world, &store.id, 40).await?;
+    let approved = approve::<Price>(&world, &store.id, &status).await?;
     ensure!(approved.approved == Some(40), "{approved:?}");
     show(&world, &store.id, &skus, "0.90").await?;
     world.quiet::<Price>(&store.id).await?;
@@ -366,6 +371,40 @@ async fn parked(world: &World, connection: &ConnectionId, to: &str) -> anyhow::R
     .await
 }
 
+#[tokio::test]
+async fn an_approval_of_what_was_taken_back_lets_nothing_else_leave() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let store = world.link().await?;
+    let skus = listed(&world, &store.id).await?;
+    let publisher = world.start::<Stock>().await?;
+    quantities(&world, &skus, "5", 1).await?;
+    show(&world, &store.id, &skus, "5").await?;
+    world.quiet::<Stock>(&store.id).await?;
+    let (first, second) = skus.split_at(20);
+    let zero = async |skus, revision: u64| {
+        world.pause_writes(true, 2 * revision).await?;
+        quantities(&world, skus, "0", revision).await?;
+        waits(&world, &store.id, 20).await?;
+        world.pause_writes(false, 2 * revision + 1).await?;
+        asks::<Stock>(&world, &store.id, 20).await
+    };
+    let read = zero(first, 2).await?;
+    // While a person reads it, the ERP takes it back and wants as many others at zero.
+    quantities(&world, first, "5", 3).await?;
+    world.quiet::<Stock>(&store.id).await?;
+    let now = zero(second, 4).await?;
+    let answer = approve::<Stock>(&world, &store.id, &read).await?;
+    ensure!(
+        answer.approved.is_none() && answer.waiting == 20,
+        "{answer:?}"
+    );
+    ensure!(sent(&world, &store.id, "0") == 0, "nobody was shown it");
+    approve::<Stock>(&world, &store.id, &now).await?;
+    show(&world, &store.id, second, "0").await?;
+    show(&world, &store.id, first, "5").await?;
+    publisher.stop().await
+}
+
 /// Whichever of the replicas hears of it.
 #[tokio::test]
 async fn an_approval_reaches_the_replica_that_runs_the_lane() -> anyhow::Result<()> {
@@ -383,10 +422,14 @@ async fn an_approval_reaches_the_replica_that_runs_the_lane() -> anyhow::Result<
     quantities(&world, &skus[..20], "0", 2).await?;
     waits(&world, &store.id, 20).await?;
     world.pause_writes(false, 2).await?;
-    asks::<Stock>(&world, &store.id, 20).await?;
-    let refused = approve::<Stock>(&world, &store.id, 3).await?;
+    let status = asks::<Stock>(&world, &store.id, 20).await?;
+    let fewer = LaneStatus {
+        asks: Some(3),
+        ..status.clone()
+    };
+    let refused = approve::<Stock>(&world, &store.id, &fewer).await?;
     ensure!(refused.waiting == 20, "{refused:?}");
-    let approved = approve::<Stock>(&world, &store.id, 20).await?;
+    let approved = approve::<Stock>(&world, &store.id, &status).await?;
     ensure!(approved.approved == Some(20), "{approved:?}");
     show(&world, &store.id, &skus[..20], "0").await?;
     for publisher in publishers {

@@ -82,6 +82,8 @@ impl LaneRecords for Database {
         });
         let doubts = doubts.await?;
         let of = connection.as_str().to_owned();
+        let retries = self.transact(move |tables| tables.retries(&of)).await?;
+        let of = connection.as_str().to_owned();
         let parked = self.transact(move |tables| {
             let all = tables.parked.iter();
             all.filter(|((connection, _), _)| *connection == of)
@@ -95,6 +97,7 @@ impl LaneRecords for Database {
             snapshot,
             attempts,
             doubts,
+            retries,
             parked,
             approvals: approvals.await?.unwrap_or_default(),
         })

@@ -29,6 +29,8 @@ pub(crate) struct Tables {
     pub(super) doubts: BTreeMap<(String, Sku, DoubtKind), Doubt>,
     pub(super) doubt_number: i64,
     pub(super) parked: BTreeMap<(String, Sku), Parked>,
+    /// What was parked when a person asked for another try.
+    retried: BTreeMap<(String, Sku), String>,
     pub(super) approvals: BTreeMap<String, Vec<ApprovalRow>>,
 }
 
@@ -147,6 +149,12 @@ impl Tables {
             if !self.owners.contains_key(connection) || self.gone.contains(connection) {
                 continue;
             }
+            let place = (connection.clone(), sku.clone());
+            if let Some((_, _, input)) = self.parked.get(&place)
+                && kind == DoubtKind::Retry
+            {
+                self.retried.insert(place, input.clone());
+            }
             let key = (connection.clone(), sku.clone(), kind);
             let due = match self.doubts.get(&key) {
                 Some(known) if known.due >= due => Timestamp::from_micros(known.due.micros() + 1),
@@ -166,12 +174,26 @@ impl Tables {
                     sku: sku.clone(),
                     kind: *kind,
                     due: doubt.due,
+                    input: self.retry_of(connection, sku, *kind),
                     number: doubt.number,
                 })
             })
             .collect();
         doubts.sort_by_key(|doubt| doubt.number);
         doubts
+    }
+
+    fn retry_of(&self, connection: &str, sku: &Sku, kind: DoubtKind) -> Option<String> {
+        let place = (connection.to_owned(), sku.clone());
+        let input = self.retried.get(&place);
+        input.filter(|_| kind == DoubtKind::Retry).cloned()
+    }
+
+    /// What was parked when a person asked for another try, where that was not answered yet.
+    pub(super) fn retries(&self, of: &str) -> BTreeMap<Sku, String> {
+        let open = self.doubts.keys().filter(|key| key.0 == of);
+        open.filter_map(|(_, sku, kind)| Some((sku.clone(), self.retry_of(of, sku, *kind)?)))
+            .collect()
     }
 
     pub(super) fn forget(&mut self, of: &str) {

@@ -213,8 +213,14 @@ impl Api {
     ///
     /// # Errors
     /// When it is refused.
-    pub async fn approve(&self, id: &str, entity: &str, number: u64) -> anyhow::Result<u64> {
-        let body = json!({ "entity": entity, "number": number });
+    pub async fn approve(
+        &self,
+        id: &str,
+        entity: &str,
+        number: u64,
+        digest: &str,
+    ) -> anyhow::Result<u64> {
+        let body = json!({ "entity": entity, "number": number, "digest": digest });
         let path = format!("/v1/connections/{id}/approve");
         let approved: Value = self.post(&path, Some(body)).await?;
         approved["approved"].as_u64().context("no number")

@@ -210,6 +210,8 @@ pub struct LaneState {
     /// How many changes wait for an approval.
     #[serde(default)]
     pub asks: Option<u64>,
+    /// Which ones.
+    pub asks_digest: Option<String>,
 }
 
 impl LaneState {

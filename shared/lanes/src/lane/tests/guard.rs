@@ -1,10 +1,11 @@
 //! The blast-radius limit, one rule each.
 
-use storelink_adapter_api::ItemOutcome;
+use storelink_adapter_api::{ItemOutcome, WriteGroup};
 
 use super::single::{Bench, at};
 use crate::lane::{
-    Effect, Few, Finding, GuardRule, Lane, LastShown, PackedIds, Reading, Remembered,
+    DoubtKind, Effect, Few, Finding, GuardRule, Lane, LastShown, ListedArticle, PackedIds, Reading,
+    Remembered,
 };
 use crate::levels::SkuId;
 
@@ -276,17 +277,85 @@ fn a_few_jumps_are_parked_and_tried_again_as_they_are() {
     assert_eq!((number(&bench.lane), bench.lane.counts().dirty), (None, 0));
 
     // Another jump is another question, and no answer to it.
-    bench.lane.doubt(1, crate::lane::DoubtKind::Retry, at(3));
+    bench.retry(1, 3);
     bench.wake(3);
     bench.want(1, 30, 3);
     assert!(flush(&mut bench, 3).is_empty());
-    bench.lane.doubt(1, crate::lane::DoubtKind::Retry, at(4));
+    bench.retry(1, 4);
     bench.wake(4);
     assert_eq!(flush(&mut bench, 4), [1]);
     assert_eq!(bench.lane.counts().parked, 0);
     // From 30 on, 150 is no jump.
     bench.want(1, 150, 5);
     assert_eq!(flush(&mut bench, 5), [1]);
+}
+
+#[test]
+fn another_try_is_for_the_change_that_was_read() {
+    let mut bench = shown(10, no_jumps(5));
+    bench.want(1, 50, 2);
+    assert!(flush(&mut bench, 2).is_empty());
+    let read = bench.lane.parked[&1].input.clone();
+    // Before the person's word arrives, the ERP says something else.
+    bench.want(1, 2490, 3);
+    assert!(flush(&mut bench, 3).is_empty());
+    bench.retry_of(1, &read, 4);
+    bench.effects.clear();
+    bench.wake(4);
+    assert!(flush(&mut bench, 4).is_empty(), "nobody has seen 2490");
+    let answered = Effect::CloseDoubt {
+        sku: 1,
+        kind: DoubtKind::Retry,
+        due: at(4),
+    };
+    assert_eq!(bench.effects, [answered]);
+    bench.retry(1, 5);
+    bench.wake(5);
+    assert_eq!(flush(&mut bench, 5), [1]);
+}
+
+fn list(bench: &mut Bench, skus: &[SkuId], ids: &str, now: i64) {
+    let article = |sku: &SkuId| ListedArticle {
+        sku: *sku,
+        ids: PackedIds::from(format!("{ids}-{sku}").as_str()),
+        group: WriteGroup(None),
+        blocked: None,
+    };
+    let articles = skus.iter().map(article).collect();
+    let effects = bench.lane.replace_shard(0, 1, articles, at(now));
+    bench.effects.extend(effects);
+}
+
+#[test]
+fn a_jump_stays_one_when_its_listing_leaves_and_returns_or_gets_other_ids() {
+    let mut bench = shown(3, no_jumps(5));
+    (0..3).for_each(|sku| bench.want(sku, 500, 2));
+    assert!(flush(&mut bench, 2).is_empty());
+    assert_eq!(bench.lane.counts().parked, 3);
+    // The code of the first is mistyped in the shop, the second is made anew.
+    list(&mut bench, &[1, 2], "id", 3);
+    list(&mut bench, &[1, 2], "id", 4);
+    list(&mut bench, &[0, 2], "id", 5);
+    list(&mut bench, &[0, 1, 2], "id", 6);
+    assert!(flush(&mut bench, 6).is_empty());
+    list(&mut bench, &[0, 1, 2], "new", 7);
+    assert!(flush(&mut bench, 7).is_empty());
+    assert_eq!((number(&bench.lane), bench.lane.counts().parked), (None, 3));
+
+    // A restart knows no more and no less, also of what is away.
+    list(&mut bench, &[1, 2], "new", 8);
+    let values: Vec<Remembered<u32>> = bench.lane.confirmed_values().collect();
+    bench.lane.restart();
+    values
+        .into_iter()
+        .for_each(|value| bench.lane.remember(value));
+    list(&mut bench, &[0, 1, 2], "newer", 9);
+    bench.lane.all_changed(at(9));
+    assert!(flush(&mut bench, 9).is_empty());
+    // What is no jump is written there, equal or not.
+    bench.want(0, 5, 10);
+    bench.want(1, 6, 10);
+    assert_eq!(flush(&mut bench, 10), [0, 1]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn a_question_for_another_try_is_not_kept_waiting_by_a_clock_that_is_ahead() {
         text: String::new(),
     };
     bench.settle(batch, &[refused], 2);
-    bench.lane.doubt(1, DoubtKind::Retry, at(3_600));
+    bench.retry(1, 3_600);
     bench.wake(3);
     assert_eq!(values(&bench.take(100).unwrap()), [5]);
 }

@@ -69,6 +69,17 @@ impl Bench {
         self.lane.wake_doubts(at(now), &mut self.effects)
     }
 
+    /// A person wants what is parked now to be tried again.
+    pub(super) fn retry(&mut self, sku: SkuId, now: i64) {
+        let input = self.lane.parked[&sku].input.clone();
+        self.retry_of(sku, &input, now);
+    }
+
+    pub(super) fn retry_of(&mut self, sku: SkuId, input: &str, now: i64) {
+        self.lane.doubt(sku, DoubtKind::Retry, at(now));
+        self.lane.retry_of(sku, input.to_owned());
+    }
+
     pub(super) fn confirm_all(&mut self, now: i64) {
         while let Some(batch) = self.take(100) {
             let outcomes = vec![ItemOutcome::Confirmed; batch.items.len()];
@@ -265,7 +276,7 @@ fn a_person_can_have_a_parked_item_tried_again() {
         text: String::new(),
     };
     bench.settle(batch, std::slice::from_ref(&refused), 2);
-    bench.lane.doubt(1, DoubtKind::Retry, at(3));
+    bench.retry(1, 3);
     bench.wake(3);
     bench.effects.clear();
     let batch = bench.take(100).unwrap();
@@ -359,6 +370,58 @@ fn an_unchanged_shard_makes_nothing_dirty_and_a_gone_article_is_forgotten() {
         .replace_shard(0, 1, vec![article(1, None)], at(3));
     assert_eq!(bench.lane.len(), 1);
     assert!(!bench.lane.changed(2, at(4)));
+}
+
+/// An article leaves its shard and is back before the store applies what timed out.
+fn gone_and_back_while(bench: &mut Bench, answered_while_gone: bool) {
+    let batch = bench.take(100).unwrap();
+    let timeout = AdapterError::new(ErrorClass::Transient, "http.timeout", "no answer");
+    let timeout = timeout.with_unknown_outcome();
+    if answered_while_gone {
+        bench.lane.replace_shard(0, 1, vec![], at(1));
+        bench.fail(batch, &timeout, 2);
+    } else {
+        bench.fail(batch, &timeout, 1);
+        let effects = bench.lane.replace_shard(0, 1, vec![], at(2));
+        assert_eq!(effects, []);
+    }
+    bench
+        .lane
+        .replace_shard(0, 1, vec![article(1, None)], at(3));
+    bench.want(1, 6, 3);
+    bench.confirm_all(4);
+    assert!(bench.take(100).is_none());
+}
+
+#[test]
+fn a_late_effect_is_feared_also_when_the_listing_left_and_came_back() {
+    for answered_while_gone in [false, true] {
+        let mut bench = Bench::with(&[(1, 5)]);
+        gone_and_back_while(&mut bench, answered_while_gone);
+        bench.effects.clear();
+        let due = at(1 + i64::from(answered_while_gone) + 120);
+        assert_eq!(bench.wake(5), Some(due));
+        bench.wake(200);
+        assert_eq!(values(&bench.take(100).unwrap()), [6], "written once more");
+    }
+}
+
+#[test]
+fn a_recheck_that_is_due_ends_with_the_listing_which_is_written_when_it_is_back() {
+    let mut bench = Bench::with(&[(1, 5)]);
+    gone_and_back_while(&mut bench, false);
+    bench.wake(121);
+    let closed = bench.lane.replace_shard(0, 1, vec![], at(122));
+    let late = Effect::CloseDoubt {
+        sku: 1,
+        kind: DoubtKind::LateEffect,
+        due: at(121),
+    };
+    assert_eq!(closed, [late]);
+    bench
+        .lane
+        .replace_shard(0, 1, vec![article(1, None)], at(123));
+    assert_eq!(values(&bench.take(100).unwrap()), [6]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A world of random changes, faults and crashes. When it is quiet, every store value is right.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use proptest::prelude::*;
 use storelink_adapter_api::{AdapterError, ErrorClass, ItemOutcome, WriteGroup};
@@ -27,6 +27,11 @@ enum Step {
     Relist {
         sku: SkuId,
         ids: u8,
+    },
+    /// The article leaves the listings, or comes back.
+    List {
+        sku: SkuId,
+        listed: bool,
     },
     Crash,
     /// A customer buys one piece; the order names the article.
@@ -67,6 +72,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (0..SKUS, 0u32..4).prop_map(|(sku, value)| Step::Change { sku, value }),
         5 => answer.prop_map(Step::Write),
         1 => (0..SKUS, 0u8..2).prop_map(|(sku, ids)| Step::Relist { sku, ids }),
+        1 => (0..SKUS, any::<bool>()).prop_map(|(sku, listed)| Step::List { sku, listed }),
         1 => Just(Step::Crash),
         2 => (0..SKUS).prop_map(|sku| Step::Sell { sku }),
         2 => (1i64..90).prop_map(|seconds| Step::Wait { seconds }),
@@ -82,6 +88,7 @@ struct World {
     lane: Lane<u32>,
     wanted: HashMap<SkuId, u32>,
     ids: HashMap<SkuId, u8>,
+    unlisted: BTreeSet<SkuId>,
     /// What each id of the store shows.
     store: HashMap<String, u32>,
     /// Effects that a store still has up its sleeve.
@@ -98,6 +105,7 @@ impl World {
             lane: Lane::new(),
             wanted: (0..SKUS).map(|sku| (sku, 9)).collect(),
             ids: (0..SKUS).map(|sku| (sku, 0)).collect(),
+            unlisted: BTreeSet::new(),
             store: HashMap::new(),
             late: Vec::new(),
             attempts: Vec::new(),
@@ -117,7 +125,8 @@ impl World {
     }
 
     fn list(&mut self) {
-        let articles = (0..SKUS).map(|sku| ListedArticle {
+        let listed = (0..SKUS).filter(|sku| !self.unlisted.contains(sku));
+        let articles = listed.map(|sku| ListedArticle {
             sku,
             ids: PackedIds::from(self.store_id(sku).as_str()),
             group: WriteGroup((sku % 3 == 0).then(|| "parent".to_owned())),
@@ -139,6 +148,14 @@ impl World {
             }
             Step::Relist { sku, ids } => {
                 self.ids.insert(sku, ids);
+                self.list();
+            }
+            Step::List { sku, listed } => {
+                if listed {
+                    self.unlisted.remove(&sku);
+                } else {
+                    self.unlisted.insert(sku);
+                }
                 self.list();
             }
             Step::Crash => self.crash(),
@@ -307,6 +324,8 @@ impl World {
 
     /// The store is well and nothing changes any more.
     fn become_quiet(&mut self) {
+        self.unlisted.clear();
+        self.list();
         for _ in 0..4 {
             while self.write(Answer::Good) {}
             self.wait(RECHECK.whole_seconds() + 1);
