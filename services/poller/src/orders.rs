@@ -39,6 +39,7 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
         Err(failure) => return Ok(Ended::Over(Run::failed(failure))),
     };
     let rules = rules(poller, &link, &loaded.state);
+    loaded.state.cursor.read_by(&rules);
     let mut walk = resume_or_begin(job, &mut loaded, &rules);
     let mut resumed = walk.position.is_some();
     let deadline = Instant::now() + poller.settings.walk_yield;
@@ -56,6 +57,10 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
     loop {
         match poller.current(&link.record.id) {
             Ok(current) if current.record.revision != link.record.revision => {
+                // What is wanted changed, and with it where the walk has to begin.
+                if order_start(&current) != rules.start {
+                    return Ok(Ended::Yielded);
+                }
                 link = current;
                 access = match job.access(&link) {
                     Ok(access) => access,
@@ -155,14 +160,14 @@ fn rules(poller: &Poller, link: &LinkedConnection, kept: &Kept) -> Rules {
     Rules {
         overlap: Duration::microseconds(overlap),
         clock_error: Rules::clock_error(&[measured, verified.saturating_mul(1_000_000)]),
-        start: Some(
-            link.record
-                .settings
-                .order_start
-                .max(Timestamp::from_micros(EARLIEST)),
-        ),
+        start: order_start(link),
         passes: PASSES,
     }
+}
+
+fn order_start(link: &LinkedConnection) -> Option<Timestamp> {
+    let start = link.record.settings.order_start;
+    Some(start.max(Timestamp::from_micros(EARLIEST)))
 }
 
 fn resume_or_begin(job: &Job<'_>, loaded: &mut Loaded, rules: &Rules) -> Walk {
