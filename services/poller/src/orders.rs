@@ -233,7 +233,7 @@ async fn hand_on_whole(
             .retain(|known| !given.contains(known.external_id.as_str()));
     }
     let poller = place.job.poller;
-    let (sightings, counts) = hand_on_page(poller, mark, page.orders, walk.full).await?;
+    let (sightings, counts) = hand_on_page(poller, mark, page.orders, walk.full, kept).await?;
     let read = PageRead {
         clock,
         arrived: Timestamp::now(),
@@ -243,12 +243,13 @@ async fn hand_on_whole(
     Ok((read, counts))
 }
 
-/// Publishes what is new on a page and waits until the stream has it.
+/// Publishes what is new on a page, with `always` what is known, too, and waits until the stream has it.
 pub(crate) async fn hand_on_page(
     poller: &Poller,
     mark: ReadMark<'_>,
     orders: Vec<OrderReading>,
     always: bool,
+    kept: &mut Kept,
 ) -> Result<(Vec<Sighting>, Counts), PollerError> {
     let connection = &mark.record.id;
     let orders = distinct(orders);
@@ -279,7 +280,8 @@ pub(crate) async fn hand_on_page(
         .iter()
         .map(|order| seen(order, mark.number))
         .collect();
-    let decided = handover::decide_page(&*poller.handovers, connection, &seen, always).await?;
+    let reached = (!always).then(|| kept.reached());
+    let decided = handover::decide_page(&*poller.handovers, connection, &seen, reached).await?;
     let to_publish: Vec<OrderReading> = wanted
         .into_iter()
         .zip(&decided)
@@ -292,8 +294,10 @@ pub(crate) async fn hand_on_page(
     counts.changed = count(to_publish.len());
     if !to_publish.is_empty() {
         let (stored, outcome) = hand_on::orders(&*poller.streams, mark, to_publish).await;
-        let stored: Vec<_> = stored.into_iter().map(|id| (id, mark.number)).collect();
         poller.handovers.mark_stored(connection, &stored).await?;
+        for order in &stored {
+            kept.acknowledged(order.sequence);
+        }
         if !planted!(CursorBeforeAcknowledgements) {
             outcome?;
         }

@@ -178,7 +178,11 @@ fn walked(mut cursor: Cursor, rules: &Rules, store: i64) -> Cursor {
 fn an_order_start_that_moves_later_and_back_reads_again_what_was_passed_over() {
     let cursor = walked(settled(99_000), &starting(50_000), 100_000);
     let back = Walk::begin(&cursor, &rules(), "run".into(), false, at(101_000));
-    assert_eq!(back.since, Some(at(-600)), "edits were passed over meanwhile");
+    assert_eq!(
+        back.since,
+        Some(at(-600)),
+        "edits were passed over meanwhile"
+    );
 
     // Nothing was read meanwhile, or it came back already: nothing was passed over.
     let still = walked(settled(99_000), &rules(), 100_000);
