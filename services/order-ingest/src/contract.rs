@@ -17,7 +17,7 @@ use crate::{Arrival, IngestError, Ledger};
 
 const MINUTE: i64 = 60_000_000;
 
-fn order(id: &str, cents: i64) -> Order {
+pub(crate) fn order(id: &str, cents: i64) -> Order {
     let total = Amount::new(Decimal::new(cents, 2)).unwrap_or_default();
     Order {
         external_id: id.to_owned(),
@@ -59,6 +59,10 @@ fn order(id: &str, cents: i64) -> Order {
 }
 
 fn arrival(connection: &ConnectionId, id: &str, number: i64, cents: i64) -> [Arrival; 1] {
+    arrival_of(connection, number, order(id, cents))
+}
+
+pub(crate) fn arrival_of(connection: &ConnectionId, number: i64, order: Order) -> [Arrival; 1] {
     let tenant = "acme".parse();
     let platform = "woocommerce".parse();
     let (Ok(tenant), Ok(platform)) = (tenant, platform) else {
@@ -68,11 +72,11 @@ fn arrival(connection: &ConnectionId, id: &str, number: i64, cents: i64) -> [Arr
         tenant,
         platform,
         connection: connection.clone(),
-        external_id: id.to_owned(),
+        external_id: order.external_id.clone(),
         read_number: number,
         read_at: Timestamp::now(),
-        raw: RawValue::from_string(cents.to_string()).unwrap_or_default(),
-        order: Some(Box::new(order(id, cents))),
+        raw: RawValue::from_string(order.total.to_string()).unwrap_or_default(),
+        order: Some(Box::new(order)),
         unreadable: None,
     };
     [Arrival::new(read, None)]
@@ -120,10 +124,10 @@ pub async fn a_transaction_counts_when_it_is_committed(
     let now = Timestamp::now().micros() + MINUTE;
     let waiting = claim(outbox, now, now, 10).await?;
     assert_eq!(positions(&waiting), [1], "revision 2 waits for revision 1");
-    outbox.mark(&waiting, now, now).await?;
+    outbox.mark(&waiting, now, now, 1).await?;
     let waiting = claim(outbox, now, now, 10).await?;
     assert_eq!(positions(&waiting), [2]);
-    outbox.mark(&waiting, now, now).await?;
+    outbox.mark(&waiting, now, now, 1).await?;
     Ok(())
 }
 
@@ -177,10 +181,10 @@ pub async fn a_claim_holds_until_its_time_is_over(
     );
     let again = claim(outbox, until, until + 1, 10).await?;
     assert_eq!(again.iter().map(|row| row.attempts).sum::<i64>(), 1);
-    outbox.mark(&again, until, now).await?;
+    outbox.mark(&again, until, now, 1).await?;
     let still = claim(outbox, i64::MAX - 1, i64::MAX, 10).await?;
     assert_eq!(still.len(), 2, "the claim was another one");
-    outbox.mark(&still, i64::MAX, now).await?;
+    outbox.mark(&still, i64::MAX, now, 1).await?;
     assert!(claim(outbox, i64::MAX, i64::MAX, 10).await?.is_empty());
     Ok(())
 }
@@ -209,7 +213,7 @@ pub async fn after_a_loss_events_wait_again(
     }
     for _ in 0..2 {
         let rows = claim(outbox, i64::MAX - 1, i64::MAX, 10).await?;
-        outbox.mark(&rows, i64::MAX, begun).await?;
+        outbox.mark(&rows, i64::MAX, begun, 1).await?;
     }
     let after = Timestamp::now().micros() + MINUTE;
     assert_eq!(outbox.keep_store(stream(2, 0), Some(after)).await?, 0);
@@ -219,11 +223,18 @@ pub async fn after_a_loss_events_wait_again(
     assert_eq!(positions(&rows), [1]);
     // Lost once more, while somebody publishes.
     outbox.keep_store(stream(3, 0), Some(begun)).await?;
-    outbox.mark(&rows, after, after).await?;
+    outbox.mark(&rows, after, after, 9).await?;
+    let known = outbox.known_store().await?;
+    assert_eq!(known, Some(stream(3, 0)), "the one that reached 9 is gone");
     let again = claim(outbox, after, after + 1, 10).await?;
     assert_eq!(positions(&again), [1], "the stream that took it is gone");
-    outbox.mark(&again, after + 1, after).await?;
+    outbox.mark(&again, after + 1, after, 9).await?;
     assert_eq!(positions(&claim(outbox, after, after, 10).await?), [2]);
+    // Looked at before that event, and noted after it.
+    outbox.keep_store(stream(3, 8), None).await?;
+    assert_eq!(outbox.known_store().await?, Some(stream(3, 9)));
+    outbox.keep_store(stream(3, 10), None).await?;
+    assert_eq!(outbox.known_store().await?, Some(stream(3, 10)));
     Ok(())
 }
 

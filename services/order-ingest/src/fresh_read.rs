@@ -18,8 +18,17 @@ pub(crate) struct Wanted<'a> {
     pub(crate) trace: Option<&'a str>,
 }
 
-/// Queues a job that reads one order. One that is queued already reads it just as well.
-pub(crate) async fn ask(broker: &dyn Broker, wanted: Wanted<'_>) -> Result<(), IngestError> {
+/// What came of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The read begins after this.
+    Queued,
+    /// A job for this order waits, or is in work and may have sent its request before.
+    Taken,
+}
+
+/// Queues a job that reads one order.
+pub(crate) async fn ask(broker: &dyn Broker, wanted: Wanted<'_>) -> Result<Asked, IngestError> {
     let job = PollJob {
         tenant: wanted.tenant.clone(),
         connection: wanted.connection.clone(),
@@ -43,7 +52,8 @@ pub(crate) async fn ask(broker: &dyn Broker, wanted: Wanted<'_>) -> Result<(), I
         publication = publication.trace(&trace);
     }
     match broker.publish(publication).await {
-        Ok(_) | Err(PublishError::SubjectTaken { .. }) => Ok(()),
+        Ok(_) => Ok(Asked::Queued),
+        Err(PublishError::SubjectTaken { .. }) => Ok(Asked::Taken),
         Err(error) => Err(error.into()),
     }
 }

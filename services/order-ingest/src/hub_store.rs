@@ -14,6 +14,9 @@ use crate::outbox::Outbox;
 
 /// Name of the row in `meta` that says which stream the events went to.
 const HUB: &str = "hub_stream";
+/// Name of the row in `meta` with the greatest sequence that this stream is known to have given: raised
+/// with every event that counts as published.
+const REACHED: &str = "hub_reached";
 
 /// Which stream it is: one that was made anew, or restored from an older state, is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +28,20 @@ pub enum Store {
     Stream {
         /// When it was made.
         created_micros: i64,
-        /// The sequence of its last message.
+        /// The greatest sequence that it is known to have given.
         last_sequence: u64,
     },
 }
 
 impl Store {
+    /// The greatest sequence that it is known to have given.
+    fn reached(self) -> u64 {
+        match self {
+            Self::Missing => 0,
+            Self::Stream { last_sequence, .. } => last_sequence,
+        }
+    }
+
     /// Whether everything that was published to `earlier` is in this one, as far as it is kept.
     fn keeps_all_of(self, earlier: Self) -> bool {
         match (earlier, self) {
@@ -52,37 +63,73 @@ impl Store {
 }
 
 /// Compares the stream with the one that the events went to; after a loss everything that it would
-/// still keep waits to be published again.
-pub(crate) async fn check(outbox: &dyn Outbox, broker: &dyn Broker) -> Result<(), IngestError> {
-    let found = broker.find_store().await?;
+/// still keep waits to be published again. Gives the sequence that the stream has.
+pub(crate) async fn check(outbox: &dyn Outbox, broker: &dyn Broker) -> Result<u64, IngestError> {
+    // What is known is asked for first: another replica may raise it at this moment.
     let known = outbox.known_store().await?;
-    if known == Some(found) {
-        return Ok(());
+    let found = broker.find_store().await?;
+    if known.is_some_and(|known| !found.keeps_all_of(known)) {
+        publish_again(outbox, found).await?;
+    } else if known != Some(found) {
+        outbox.keep_store(found, None).await?;
     }
-    let lost = known.is_some_and(|known| !found.keeps_all_of(known));
+    Ok(found.reached())
+}
+
+/// The stream gave a sequence that it had given before: messages of it are gone.
+pub(crate) async fn went_back(outbox: &dyn Outbox, broker: &dyn Broker) -> Result<(), IngestError> {
+    let found = broker.find_store().await?;
+    publish_again(outbox, found).await
+}
+
+async fn publish_again(outbox: &dyn Outbox, found: Store) -> Result<(), IngestError> {
     let since = Timestamp::now().micros() - micros(kept_for());
-    let again = (lost && !planted!(HubLossUnnoticed)).then_some(since);
+    let again = (!planted!(HubLossUnnoticed)).then_some(since);
     let rows = outbox.keep_store(found, again).await?;
-    if lost {
-        tracing::warn!(rows, "the broker lost its events; they are published again");
-    }
+    tracing::warn!(rows, "the broker lost its events; they are published again");
     Ok(())
 }
 
 /// The stream that the events went to, as it was noted.
 pub(crate) async fn known(database: &Database) -> Result<Option<Store>, IngestError> {
-    let row = database
-        .fetch_optional("SELECT value FROM meta WHERE name = $1", args![HUB])
+    let rows = database
+        .fetch_all(
+            "SELECT name, value FROM meta WHERE name IN ($1, $2)",
+            args![HUB, REACHED],
+        )
         .await?;
-    // A text of another release tells nothing: then events are published once too often.
-    row.map(|row| {
+    let (mut store, mut reached) = (None, 0);
+    for row in rows {
+        let value = row.text("value")?;
+        if row.text("name")? == REACHED {
+            reached = value.parse().unwrap_or_default();
+            continue;
+        }
+        // A text of another release tells nothing: then events are published once too often.
         let unknown = Store::Stream {
             created_micros: 0,
             last_sequence: 0,
         };
-        Ok(serde_json::from_str(&row.text("value")?).unwrap_or(unknown))
-    })
-    .transpose()
+        store = Some(serde_json::from_str(&value).unwrap_or(unknown));
+    }
+    if let Some(Store::Stream { last_sequence, .. }) = &mut store {
+        *last_sequence = reached.max(*last_sequence);
+    }
+    Ok(store)
+}
+
+/// Notes that the stream came at least so far.
+pub(crate) async fn raise(transaction: &mut Transaction, reached: u64) -> Result<(), DbError> {
+    transaction
+        .execute(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET value = CASE \
+             WHEN CAST(meta.value AS BIGINT) < CAST(excluded.value AS BIGINT) \
+             THEN excluded.value ELSE meta.value END",
+            args![REACHED, reached.to_string()],
+        )
+        .await
+        .map(drop)
 }
 
 /// Notes the stream and, after a loss, makes what was written after `again` wait once more.
@@ -96,6 +143,12 @@ pub(crate) async fn keep(
         Some(since) => mark_unpublished(&mut transaction, since).await?,
         None => 0,
     };
+    if again.is_some() {
+        // What the one that is gone had reached says nothing about this one.
+        let forget = "DELETE FROM meta WHERE name = $1";
+        transaction.execute(forget, args![REACHED]).await?;
+    }
+    raise(&mut transaction, store.reached()).await?;
     let value = serde_json::to_string(&store).map_err(IngestError::encode("the stream"))?;
     transaction
         .execute(

@@ -9,7 +9,7 @@ use storelink_planted_faults::planted;
 
 use crate::IngestError;
 use crate::broker::Broker;
-use crate::fresh_read::{self, Wanted};
+use crate::fresh_read::{self, Asked, Wanted};
 use crate::ledger::{Arrival, Ledger};
 use crate::metrics::IngestMetrics;
 use crate::relay::Relay;
@@ -90,7 +90,9 @@ impl Intake {
             trace: arrival.trace(),
         };
         match fresh_read::ask(&*self.broker, wanted).await {
-            Ok(()) => Outcome::Done,
+            Ok(Asked::Queued) => Outcome::Done,
+            // Once it is out of the way the store is asked again, unless it told the ledger meanwhile.
+            Ok(Asked::Taken) => Outcome::retry("a read of this order waits or is in work"),
             Err(error) => Outcome::retry(error),
         }
     }

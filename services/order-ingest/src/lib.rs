@@ -64,9 +64,8 @@ pub async fn run(context: ServiceContext) -> Result<(), IngestError> {
     let linked = connections.clone();
     let ledger = Ledger::new(database.clone(), move |connection| {
         let link = linked.get(connection);
-        link.map_or(RoundingChoice::Deliver, |link| {
-            link.record.settings.rounding
-        })
+        // Without the record nobody knows what was chosen, and a delivery cannot be taken back.
+        link.map_or(RoundingChoice::Hold, |link| link.record.settings.rounding)
     });
     let held = HeldOrders::new(database.clone(), ledger.clone());
     let relay = Relay::new(database.clone(), context.bus.clone());
@@ -86,7 +85,8 @@ pub async fn run(context: ServiceContext) -> Result<(), IngestError> {
     beside.spawn(upkeep::release(
         held.clone(),
         relay.clone(),
-        connections,
+        connections.subscribe(),
+        upkeep::RELEASE_EVERY,
         stop.clone(),
     ));
     let relaying = relay.clone();

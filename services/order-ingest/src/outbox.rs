@@ -21,10 +21,16 @@ pub trait Outbox: Send + Sync {
     /// What claimed rows hold.
     async fn load(&self, claimed: &[Claimed]) -> Result<Vec<Waiting>, DbError>;
 
-    /// Notes that the broker has these, and their revisions with them; all or none. Passes over rows
-    /// whose claim, which is known by its `until`, is no longer the last word about them: the stream
-    /// that took them may be gone.
-    async fn mark(&self, done: &[Waiting], until: i64, now: i64) -> Result<(), DbError>;
+    /// Notes that the broker has these, their revisions with them, and that the stream reached this
+    /// sequence; all or none. Passes over rows whose claim, which is known by its `until`, is no longer
+    /// the last word about them: the stream that took them may be gone.
+    async fn mark(
+        &self,
+        done: &[Waiting],
+        until: i64,
+        now: i64,
+        reached: u64,
+    ) -> Result<(), DbError>;
 
     /// Leaves a row until `due`, and counts the attempt.
     async fn postpone(&self, row: &Waiting, due: i64) -> Result<(), DbError>;
@@ -38,8 +44,9 @@ pub trait Outbox: Send + Sync {
     /// Which stream the events went to; none while nobody noted one.
     async fn known_store(&self) -> Result<Option<Store>, IngestError>;
 
-    /// Notes which stream the events go to and, in the same transaction, makes every event wait again
-    /// that was written after `again`, whoever has claimed it; tells how many.
+    /// Notes which stream the events go to; what it is known to have reached stays. After a loss only
+    /// this stream counts and, in the same transaction, every event waits again that was written after
+    /// `again`, whoever has claimed it; tells how many.
     async fn keep_store(&self, store: Store, again: Option<i64>) -> Result<u64, IngestError>;
 }
 
@@ -119,9 +126,15 @@ impl Outbox for Database {
         rows.iter().map(Waiting::from_row).collect()
     }
 
-    async fn mark(&self, done: &[Waiting], until: i64, now: i64) -> Result<(), DbError> {
+    async fn mark(
+        &self,
+        done: &[Waiting],
+        until: i64,
+        now: i64,
+        reached: u64,
+    ) -> Result<(), DbError> {
         let mut transaction = self.begin().await?;
-        transaction
+        let marked = transaction
             .execute_values(
                 "WITH done(id, until, at) AS (VALUES",
                 ") UPDATE outbox SET published = done.at FROM done \
@@ -142,6 +155,9 @@ impl Outbox for Database {
                     .collect(),
             )
             .await?;
+        if marked > 0 {
+            hub_store::raise(&mut transaction, reached).await?;
+        }
         transaction.commit().await
     }
 

@@ -159,6 +159,7 @@ impl Questions {
                 external_id: &found.external_id,
                 trace: None,
             };
+            // A job that is there already will do: whoever asked can ask again.
             fresh_read::ask(&self.bus, wanted).await?;
         }
         Ok(Retried { found: true })

@@ -5,10 +5,11 @@
 //! whoever reads recognises it by its id and, for orders, by its subject.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
-use storelink_bus::{Bus, Headers, Publication, PublishError, TraceContext};
+use storelink_bus::{Bus, Headers, Publication, PublishError, Published, TraceContext};
 use storelink_events::subject;
 use storelink_model::Timestamp;
 use storelink_persistence::Database;
@@ -46,6 +47,8 @@ pub struct Relay {
     outbox: Arc<dyn Outbox>,
     broker: Arc<dyn Broker>,
     wake: Arc<Notify>,
+    /// The sequence that the stream had when this relay looked, or took an event of it.
+    reached: Arc<AtomicU64>,
 }
 
 impl Relay {
@@ -61,6 +64,7 @@ impl Relay {
             outbox,
             broker,
             wake: Arc::new(Notify::new()),
+            reached: Arc::default(),
         }
     }
 
@@ -80,7 +84,8 @@ impl Relay {
                     started = true;
                 }
                 if looked_at_store.is_none_or(|at| at.elapsed() >= SLOW_TICK) {
-                    hub_store::check(&*self.outbox, &*self.broker).await?;
+                    let reached = hub_store::check(&*self.outbox, &*self.broker).await?;
+                    self.reached.store(reached, Ordering::Relaxed);
                     looked_at_store = Some(Instant::now());
                 }
                 self.publish_waiting().await
@@ -94,6 +99,8 @@ impl Relay {
                 Ok(_) => SLOW_TICK,
                 Err(error) => {
                     tracing::warn!(code = error.code(), %error, "events wait to be published");
+                    // The broker may come back without its last messages: nothing is to hide that.
+                    looked_at_store = None;
                     PAUSE_AFTER_TROUBLE
                 }
             };
@@ -135,7 +142,7 @@ impl Relay {
             }
             if planted!(MarkedBeforePublished) {
                 let rows = self.outbox.load(&claimed).await?;
-                self.mark(rows, until).await?;
+                self.mark(rows, until, 0).await?;
             }
             for portion in portions(claimed) {
                 let rows = self.outbox.load(&portion).await?;
@@ -146,7 +153,8 @@ impl Relay {
 
     /// Publishes rows that are claimed until then, and gives how many are done.
     async fn publish_all(&self, rows: Vec<Waiting>, until: i64) -> Result<usize, IngestError> {
-        let outcomes: Vec<(Waiting, Result<(), PublishError>)> = futures::stream::iter(rows)
+        let before = self.reached.load(Ordering::Relaxed);
+        let outcomes: Vec<(Waiting, Result<Taken, PublishError>)> = futures::stream::iter(rows)
             .map(|row| async move {
                 let outcome = self.publish(&row).await;
                 (row, outcome)
@@ -154,16 +162,28 @@ impl Relay {
             .buffer_unordered(IN_FLIGHT)
             .collect()
             .await;
-        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        let (mut done, mut failed, mut reached) = (Vec::new(), Vec::new(), 0);
+        let mut went_back = false;
         for (row, outcome) in outcomes {
             match outcome {
-                Ok(()) => done.push(row),
+                Ok(taken) => {
+                    reached = taken.sequence.max(reached);
+                    went_back |= taken.now && taken.sequence <= before;
+                    done.push(row);
+                }
                 Err(_) if planted!(FailureMarkedPublished) => done.push(row),
                 Err(error) => failed.push((row, error)),
             }
         }
+        if went_back {
+            hub_store::went_back(&*self.outbox, &*self.broker).await?;
+            self.reached.store(0, Ordering::Relaxed);
+            done.clear();
+        } else {
+            self.reached.fetch_max(reached, Ordering::Relaxed);
+        }
         let published = done.len();
-        self.mark(done, until).await?;
+        self.mark(done, until, reached).await?;
         for (row, error) in failed {
             self.postpone(&row, &error).await?;
         }
@@ -180,7 +200,7 @@ impl Relay {
         Ok((self.outbox.claim(now, until, BATCH).await?, until))
     }
 
-    async fn publish(&self, row: &Waiting) -> Result<(), PublishError> {
+    async fn publish(&self, row: &Waiting) -> Result<Taken, PublishError> {
         let span = tracing::info_span!(parent: None, "order.publish", subject = row.subject);
         if let Some(trace) = &row.trace {
             trace_context::parent_from(&span, trace);
@@ -201,18 +221,26 @@ impl Relay {
             publication = publication.expect_last_subject_sequence(0);
         }
         match self.broker.publish(publication).instrument(span).await {
-            Ok(_) => Ok(()),
+            Ok(published) => Ok(published.into()),
             // The subject names order and revision: whatever lies there is this event.
-            Err(PublishError::WrongLastSequence { .. }) if row.order_event => Ok(()),
+            Err(PublishError::WrongLastSequence { found, .. }) if row.order_event => Ok(Taken {
+                sequence: found.unwrap_or_default(),
+                now: false,
+            }),
             Err(error) => Err(error),
         }
     }
 
-    async fn mark(&self, mut done: Vec<Waiting>, until: i64) -> Result<(), IngestError> {
+    async fn mark(
+        &self,
+        mut done: Vec<Waiting>,
+        until: i64,
+        reached: u64,
+    ) -> Result<(), IngestError> {
         // One sequence for all replicas, so that two of them never wait for each other.
         done.sort_by(|one, other| one.id.cmp(&other.id));
         let now = Timestamp::now().micros();
-        self.outbox.mark(&done, until, now).await?;
+        self.outbox.mark(&done, until, now, reached).await?;
         for row in done
             .iter()
             .filter(|row| row.order_event && row.attempts > 0)
@@ -243,6 +271,22 @@ impl Relay {
             self.outbox.park(row, error).await?;
         }
         Ok(())
+    }
+}
+
+/// Where the stream keeps an event.
+struct Taken {
+    sequence: u64,
+    /// Whether it took it just now; else it lay there before.
+    now: bool,
+}
+
+impl From<Published> for Taken {
+    fn from(published: Published) -> Self {
+        Self {
+            sequence: published.sequence,
+            now: !published.duplicate,
+        }
     }
 }
 

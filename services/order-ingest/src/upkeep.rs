@@ -5,8 +5,8 @@ use std::time::Duration;
 use storelink_events::connection::RoundingChoice;
 use storelink_model::Timestamp;
 use storelink_persistence::{Database, DbError, args};
-use storelink_service::Connections;
 use storelink_telemetry::ReadinessCheck;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,8 @@ use crate::{IngestError, hub_store};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+/// An order may be held by a setting that changed before its transaction was committed.
+pub(crate) const RELEASE_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 /// Rows of one statement of the expiry: it must not hold the writer for long.
 const EXPIRE_ROWS: i64 = 500;
@@ -106,18 +108,19 @@ async fn expire_before(
     Ok(())
 }
 
-/// Orders that are held because of rounding go on as soon as their connection's setting allows it.
+/// Orders that are held because of rounding go on as soon as their connection's setting allows it: they
+/// are looked at when connections change, and every so often.
 pub(crate) async fn release(
     held: HeldOrders,
     relay: Relay,
-    connections: Connections,
+    mut changes: watch::Receiver<u64>,
+    every: Duration,
     stop: CancellationToken,
 ) {
-    let mut changes = connections.subscribe();
     while !stop.is_cancelled() {
         changes.mark_unchanged();
         let more = match release_held(&held, &relay).await {
-            Ok(()) => Duration::MAX,
+            Ok(()) => every,
             Err(error) => {
                 tracing::warn!(code = error.code(), %error, "held orders are looked at later");
                 LOOK_EVERY
@@ -158,12 +161,73 @@ async fn pause(time: Duration, stop: &CancellationToken) {
 
 #[cfg(test)]
 mod tests {
+    use storelink_bus::{Bus, BusOptions};
+    use storelink_model::ConnectionId;
+    use storelink_order::Order;
+    use storelink_test_support::broker::TestBroker;
     use storelink_test_support::database::TestDatabase;
+    use storelink_test_support::eventually::eventually;
     use storelink_test_support::on_each_database;
 
     use super::*;
+    use crate::Ledger;
+    use crate::contract::{arrival_of, order};
 
-    on_each_database!(old_payloads_are_blanked_and_old_published_events_forgotten);
+    on_each_database!(
+        old_payloads_are_blanked_and_old_published_events_forgotten,
+        orders_held_by_the_setting_of_a_moment_ago_go_on,
+    );
+
+    async fn orders_held_by_the_setting_of_a_moment_ago_go_on(place: TestDatabase) {
+        let database = Database::open(&place.settings(), "order-ingest")
+            .await
+            .unwrap();
+        database.migrate(&crate::MIGRATOR).await.unwrap();
+        let broker = TestBroker::start().await.unwrap();
+        let bus = Bus::connect(&BusOptions::new(broker.url(), "test"))
+            .await
+            .unwrap();
+        let ledger = |rounding| Ledger::new(database.clone(), move |_| rounding);
+        // No connection changes any more.
+        let (_changes, unchanged) = watch::channel(0);
+        let stop = CancellationToken::new();
+        let releasing = tokio::spawn(release(
+            HeldOrders::new(database.clone(), ledger(RoundingChoice::Deliver)),
+            Relay::new(database.clone(), bus),
+            unchanged,
+            Duration::from_millis(20),
+            stop.clone(),
+        ));
+        let connection = ConnectionId::generate();
+        let count = async |what: &'static str| {
+            let row = database.fetch_one(what, args![]).await?;
+            row.int("n")
+        };
+        // One after the other, so that at least the later ones come behind the first look.
+        for number in 1..=4 {
+            let held = Order {
+                total: "10.01".parse().unwrap(),
+                ..order(&number.to_string(), 1_000)
+            };
+            let arrival = arrival_of(&connection, number, held);
+            ledger(RoundingChoice::Hold).take(&arrival).await.unwrap();
+            eventually("it goes on", Duration::from_secs(30), async || {
+                let events = "SELECT COUNT(*) AS n FROM outbox WHERE kind = 'order'";
+                let (events, parked) = (
+                    count(events).await?,
+                    count("SELECT COUNT(*) AS n FROM parked").await?,
+                );
+                anyhow::ensure!((events, parked) == (number, 0), "{events}, {parked}");
+                Ok(())
+            })
+            .await
+            .unwrap();
+        }
+        let told = "SELECT COUNT(*) AS n FROM outbox WHERE kind = 'parked'";
+        assert_eq!(count(told).await.unwrap(), 4, "each was held at first");
+        stop.cancel();
+        releasing.await.unwrap();
+    }
 
     async fn old_payloads_are_blanked_and_old_published_events_forgotten(place: TestDatabase) {
         let database = Database::open(&place.settings(), "order-ingest")

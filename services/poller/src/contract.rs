@@ -4,7 +4,7 @@ use storelink_model::{ConnectionId, Timestamp};
 use storelink_persistence::DbError;
 
 use crate::cursor_store::{CursorStore, SavedCursor};
-use crate::handover::{HandoverStore, Kept, Note, Seen};
+use crate::handover::{Acknowledged, HandoverStore, Kept, Note, Seen};
 
 fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
@@ -26,7 +26,7 @@ fn note(id: &str, read_number: i64, expected: Option<i64>) -> Note {
             content_hash: format!("content {read_number}"),
             read_number,
             modified: Some(at(100)),
-            stored: false,
+            sequence: None,
         },
         expected,
     }
@@ -36,9 +36,9 @@ async fn number_of(
     store: &dyn HandoverStore,
     connection: &ConnectionId,
     id: &str,
-) -> Result<Option<(i64, bool)>, DbError> {
+) -> Result<Option<(i64, Option<u64>)>, DbError> {
     let rows = store.handed_on(connection, &[seen(id), seen("0")]).await?;
-    Ok(rows.get(id).map(|row| (row.read_number, row.stored)))
+    Ok(rows.get(id).map(|row| (row.read_number, row.sequence)))
 }
 
 /// A cursor is saved over the version that it was made from, and over no other.
@@ -95,11 +95,11 @@ pub async fn notes_are_all_or_none(store: &dyn HandoverStore) -> Result<(), DbEr
     assert!(!store.note(&one, &stale).await?);
     let there = [note("1", 7, None), note("3", 7, None)];
     assert!(!store.note(&one, &there).await?);
-    assert_eq!(number_of(store, &one, "1").await?, Some((5, false)));
+    assert_eq!(number_of(store, &one, "1").await?, Some((5, None)));
     assert_eq!(number_of(store, &one, "3").await?, None);
     let right = [note("1", 7, Some(5)), note("3", 7, None)];
     assert!(store.note(&one, &right).await?);
-    assert_eq!(number_of(store, &one, "1").await?, Some((7, false)));
+    assert_eq!(number_of(store, &one, "1").await?, Some((7, None)));
     assert_eq!(number_of(store, &other, "1").await?, None);
     Ok(())
 }
@@ -113,14 +113,16 @@ pub async fn an_acknowledgement_is_of_one_read(store: &dyn HandoverStore) -> Res
     store
         .note(&connection, &[note("1", 5, None), note("2", 5, None)])
         .await?;
-    let acknowledged = [
-        ("1".to_owned(), 4),
-        ("2".to_owned(), 5),
-        ("3".to_owned(), 5),
-    ];
+    let acknowledged =
+        [("1", 4, 80), ("2", 5, 81), ("3", 5, 82)].map(|(id, number, sequence)| Acknowledged {
+            external_id: id.to_owned(),
+            read_number: number,
+            sequence,
+        });
     store.mark_stored(&connection, &acknowledged).await?;
-    assert_eq!(number_of(store, &connection, "1").await?, Some((5, false)));
-    assert_eq!(number_of(store, &connection, "2").await?, Some((5, true)));
+    assert_eq!(number_of(store, &connection, "1").await?, Some((5, None)));
+    let second = number_of(store, &connection, "2").await?;
+    assert_eq!(second, Some((5, Some(81))));
     assert_eq!(number_of(store, &connection, "3").await?, None);
     Ok(())
 }
@@ -131,14 +133,24 @@ pub async fn an_acknowledgement_is_of_one_read(store: &dyn HandoverStore) -> Res
 /// When the store fails.
 pub async fn what_is_out_of_reach_is_forgotten(store: &dyn HandoverStore) -> Result<(), DbError> {
     let (one, other) = (ConnectionId::generate(), ConnectionId::generate());
+    let undated = |id: &str, read_number| {
+        let mut note = note(id, read_number, None);
+        note.kept.modified = None;
+        note
+    };
     for connection in [&one, &other] {
-        store.note(connection, &[note("1", 5, None)]).await?;
+        let notes = [note("1", 5, None), undated("2", 100), undated("3", 101)];
+        store.note(connection, &notes).await?;
     }
     store.prune(&one, at(100)).await?;
-    assert_eq!(number_of(store, &one, "1").await?, Some((5, false)));
+    assert_eq!(number_of(store, &one, "1").await?, Some((5, None)));
+    assert_eq!(number_of(store, &one, "2").await?, Some((100, None)));
     store.prune(&one, at(101)).await?;
     assert_eq!(number_of(store, &one, "1").await?, None);
-    assert_eq!(number_of(store, &other, "1").await?, Some((5, false)));
+    assert_eq!(number_of(store, &one, "2").await?, None);
+    assert_eq!(number_of(store, &one, "3").await?, Some((101, None)));
+    assert_eq!(number_of(store, &other, "1").await?, Some((5, None)));
+    assert_eq!(number_of(store, &other, "2").await?, Some((100, None)));
     store.forget(&other).await?;
     assert_eq!(number_of(store, &other, "1").await?, None);
     Ok(())

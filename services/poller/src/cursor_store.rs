@@ -71,12 +71,26 @@ pub struct Kept {
     pub(crate) withheld: Vec<Withheld>,
 }
 
+impl Kept {
+    /// How far the stream is known to have come.
+    pub(crate) fn reached(&self) -> u64 {
+        self.stream.map_or(0, |stream| stream.last_sequence)
+    }
+
+    /// Notes that the stream acknowledged messages up to there.
+    pub(crate) fn acknowledged(&mut self, sequence: u64) {
+        if let Some(stream) = &mut self.stream {
+            stream.last_sequence = stream.last_sequence.max(sequence);
+        }
+    }
+}
+
 /// Which stream it is: one that was made anew, or restored from an older state, is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamIdentity {
     /// When it was made.
     pub created_micros: i64,
-    /// The sequence of its last message.
+    /// The greatest sequence that it is known to have given.
     pub last_sequence: u64,
 }
 

@@ -9,6 +9,7 @@ use storelink_model::Timestamp;
 use storelink_telemetry::trace_context;
 
 use crate::PollerError;
+use crate::handover::Acknowledged;
 use crate::read_streams::ReadStreams;
 
 /// Publications whose acknowledgement is outstanding, for one page.
@@ -24,13 +25,13 @@ pub(crate) struct ReadMark<'a> {
     pub(crate) run_trace: Option<&'a str>,
 }
 
-/// Publishes orders and waits for all acknowledgements. Gives the ids of those that are stored, also
-/// when others failed.
+/// Publishes orders and waits for all acknowledgements. Gives those that are stored, also when others
+/// failed.
 pub(crate) async fn orders(
     bus: &dyn ReadStreams,
     mark: ReadMark<'_>,
     orders: Vec<OrderReading>,
-) -> (Vec<String>, Result<(), PollerError>) {
+) -> (Vec<Acknowledged>, Result<(), PollerError>) {
     let mut window = bus.window(WINDOW);
     let mut ids = Vec::with_capacity(orders.len());
     let mut outcome = Ok(());
@@ -50,7 +51,11 @@ pub(crate) async fn orders(
     let mut stored = Vec::with_capacity(ids.len());
     for (id, result) in ids.into_iter().zip(window.settle().await) {
         match result {
-            Ok(_) => stored.push(id),
+            Ok(published) => stored.push(Acknowledged {
+                external_id: id,
+                read_number: mark.number,
+                sequence: published.sequence,
+            }),
             Err(error) => outcome = outcome.and(Err(error.into())),
         }
     }

@@ -65,7 +65,7 @@ pub(crate) async fn read(job: &Job<'_>, external_id: &str) -> Result<Ended, Poll
             &*poller.handovers,
             &link.record.id,
             std::slice::from_ref(&seen),
-            true,
+            None,
         )
         .await?;
         if decided
@@ -81,7 +81,6 @@ pub(crate) async fn read(job: &Job<'_>, external_id: &str) -> Result<Ended, Poll
             run_trace: job.trace.as_deref(),
         };
         let (stored, outcome) = hand_on::orders(&*poller.streams, mark, vec![order]).await;
-        let stored: Vec<_> = stored.into_iter().map(|id| (id, number)).collect();
         poller
             .handovers
             .mark_stored(&link.record.id, &stored)

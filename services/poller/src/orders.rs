@@ -39,6 +39,7 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
         Err(failure) => return Ok(Ended::Over(Run::failed(failure))),
     };
     let rules = rules(poller, &link, &loaded.state);
+    loaded.state.cursor.read_by(&rules);
     let mut walk = resume_or_begin(job, &mut loaded, &rules);
     let mut resumed = walk.position.is_some();
     let deadline = Instant::now() + poller.settings.walk_yield;
@@ -56,6 +57,10 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
     loop {
         match poller.current(&link.record.id) {
             Ok(current) if current.record.revision != link.record.revision => {
+                // What is wanted changed, and with it where the walk has to begin.
+                if order_start(&current) != rules.start {
+                    return Ok(Ended::Yielded);
+                }
                 link = current;
                 access = match job.access(&link) {
                     Ok(access) => access,
@@ -155,14 +160,14 @@ fn rules(poller: &Poller, link: &LinkedConnection, kept: &Kept) -> Rules {
     Rules {
         overlap: Duration::microseconds(overlap),
         clock_error: Rules::clock_error(&[measured, verified.saturating_mul(1_000_000)]),
-        start: Some(
-            link.record
-                .settings
-                .order_start
-                .max(Timestamp::from_micros(EARLIEST)),
-        ),
+        start: order_start(link),
         passes: PASSES,
     }
+}
+
+fn order_start(link: &LinkedConnection) -> Option<Timestamp> {
+    let start = link.record.settings.order_start;
+    Some(start.max(Timestamp::from_micros(EARLIEST)))
 }
 
 fn resume_or_begin(job: &Job<'_>, loaded: &mut Loaded, rules: &Rules) -> Walk {
@@ -228,7 +233,7 @@ async fn hand_on_whole(
             .retain(|known| !given.contains(known.external_id.as_str()));
     }
     let poller = place.job.poller;
-    let (sightings, counts) = hand_on_page(poller, mark, page.orders, walk.full).await?;
+    let (sightings, counts) = hand_on_page(poller, mark, page.orders, walk.full, kept).await?;
     let read = PageRead {
         clock,
         arrived: Timestamp::now(),
@@ -238,12 +243,13 @@ async fn hand_on_whole(
     Ok((read, counts))
 }
 
-/// Publishes what is new on a page and waits until the stream has it.
+/// Publishes what is new on a page, with `always` what is known, too, and waits until the stream has it.
 pub(crate) async fn hand_on_page(
     poller: &Poller,
     mark: ReadMark<'_>,
     orders: Vec<OrderReading>,
     always: bool,
+    kept: &mut Kept,
 ) -> Result<(Vec<Sighting>, Counts), PollerError> {
     let connection = &mark.record.id;
     let orders = distinct(orders);
@@ -274,7 +280,8 @@ pub(crate) async fn hand_on_page(
         .iter()
         .map(|order| seen(order, mark.number))
         .collect();
-    let decided = handover::decide_page(&*poller.handovers, connection, &seen, always).await?;
+    let reached = (!always).then(|| kept.reached());
+    let decided = handover::decide_page(&*poller.handovers, connection, &seen, reached).await?;
     let to_publish: Vec<OrderReading> = wanted
         .into_iter()
         .zip(&decided)
@@ -287,8 +294,10 @@ pub(crate) async fn hand_on_page(
     counts.changed = count(to_publish.len());
     if !to_publish.is_empty() {
         let (stored, outcome) = hand_on::orders(&*poller.streams, mark, to_publish).await;
-        let stored: Vec<_> = stored.into_iter().map(|id| (id, mark.number)).collect();
         poller.handovers.mark_stored(connection, &stored).await?;
+        for order in &stored {
+            kept.acknowledged(order.sequence);
+        }
         if !planted!(CursorBeforeAcknowledgements) {
             outcome?;
         }

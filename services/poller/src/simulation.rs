@@ -7,7 +7,7 @@ use storelink_model::Platform;
 use storelink_settings::OrderSettings;
 
 pub use crate::cursor_store::{CursorStore, Kept, SavedCursor, StreamIdentity};
-pub use crate::handover::{HandoverStore, Kept as HandedOn, Note, Seen};
+pub use crate::handover::{Acknowledged, HandoverStore, Kept as HandedOn, Note, Seen};
 use crate::hints::Hints;
 pub use crate::links::Links;
 pub use crate::read_streams::{ReadStreams, Window};

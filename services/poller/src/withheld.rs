@@ -99,7 +99,7 @@ pub(crate) async fn narrow(
 
     let mut page = Singles::default();
     for head in list.heads {
-        match place.read_one(&head.external_id, walk.full).await? {
+        match place.read_one(&head.external_id, walk.full, kept).await? {
             One::Given(sightings, counts) => {
                 page.sightings.extend(sightings);
                 page.counts.add(counts);
@@ -152,7 +152,7 @@ pub(crate) async fn ask_again(place: &Place<'_>, kept: &mut Kept) -> Result<Coun
         .map(|known| known.external_id.clone())
         .collect();
     for id in again {
-        match place.read_one(&id, false).await? {
+        match place.read_one(&id, false, kept).await? {
             One::Given(_, more) => {
                 counts.add(more);
                 kept.withheld.retain(|known| known.external_id != id);
@@ -223,7 +223,7 @@ impl Singles {
             }
             let reading = vec![without_content(head, &error)?];
             let poller = place.job.poller;
-            let (sightings, counts) = hand_on_page(poller, mark, reading, always).await?;
+            let (sightings, counts) = hand_on_page(poller, mark, reading, always, kept).await?;
             self.sightings.extend(sightings);
             self.counts.add(counts);
         }
@@ -232,7 +232,7 @@ impl Singles {
 }
 
 impl Place<'_> {
-    async fn read_one(&self, id: &str, always: bool) -> Result<One, PollerError> {
+    async fn read_one(&self, id: &str, always: bool, kept: &mut Kept) -> Result<One, PollerError> {
         let poller = self.job.poller;
         let (access, _room) = self.job.with_room(self.access);
         let read = reading::read(&*poller.cursors, &self.link.record.id, || {
@@ -246,7 +246,8 @@ impl Place<'_> {
                 ..
             }) => {
                 let mark = self.mark(number, sent);
-                let (sightings, counts) = hand_on_page(poller, mark, vec![order], always).await?;
+                let order = vec![order];
+                let (sightings, counts) = hand_on_page(poller, mark, order, always, kept).await?;
                 Ok(One::Given(sightings, counts))
             }
             Ok(_) => Ok(One::Gone),
@@ -258,7 +259,7 @@ impl Place<'_> {
     /// Whether the store gives some other order right now; none where no other is known.
     async fn gives_another(
         &self,
-        kept: &Kept,
+        kept: &mut Kept,
         but: &[(OrderHead, AdapterError)],
     ) -> Result<Option<bool>, PollerError> {
         let poller = self.job.poller;
@@ -270,7 +271,7 @@ impl Place<'_> {
         let Some(id) = other else {
             return Ok(None);
         };
-        let read = self.read_one(id, false).await?;
+        let read = self.read_one(id, false, kept).await?;
         Ok(Some(matches!(read, One::Given(..))))
     }
 

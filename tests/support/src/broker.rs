@@ -169,6 +169,31 @@ impl TestBroker {
         Ok(())
     }
 
+    /// What the server has stored so far, for [`TestBroker::go_back_to`]. It is stopped for it and runs
+    /// again afterwards.
+    ///
+    /// # Errors
+    /// When the server does not stop or start, or the files cannot be copied.
+    pub async fn backup(&mut self) -> anyhow::Result<TempDir> {
+        self.stop().await?;
+        let backup = TempDir::new()?;
+        copy(&self.store(), backup.path())?;
+        self.launch().await?;
+        Ok(backup)
+    }
+
+    /// Lets the server forget what it stored since a backup, as after a loss of power: it runs with the
+    /// same streams at an earlier state.
+    ///
+    /// # Errors
+    /// When the server does not stop or start, or the files cannot be copied.
+    pub async fn go_back_to(&mut self, backup: &TempDir) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.wipe_store().await?;
+        copy(backup.path(), &self.store())?;
+        self.launch().await
+    }
+
     /// What the server wrote to its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()
@@ -291,6 +316,21 @@ impl TestBroker {
     fn address_was_taken(&self) -> bool {
         self.log().contains("address already in use")
     }
+}
+
+/// The files below a folder into another one.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for TestBroker {

@@ -39,7 +39,7 @@ pub(crate) async fn broker() -> (TestBroker, Bus) {
 
 /// The ledger and the relay without the rest of the service.
 pub(crate) struct World {
-    pub(crate) _broker: TestBroker,
+    pub(crate) broker: TestBroker,
     pub(crate) bus: Bus,
     pub(crate) database: Database,
     pub(crate) ledger: Ledger,
@@ -61,7 +61,7 @@ impl World {
         let ledger = Ledger::new(database.clone(), move |_| *chosen.lock().unwrap());
         Self {
             relay: Relay::new(database.clone(), bus.clone()),
-            _broker: broker,
+            broker,
             bus,
             database,
             ledger,

@@ -37,8 +37,10 @@ use crate::harness::{
 on_each_database!(
     a_new_order_becomes_one_event_of_its_trace,
     an_earlier_content_that_comes_late_has_the_store_asked_once,
+    a_fresh_read_that_is_refused_while_its_job_is_in_work_is_asked_for_again,
     parked_orders_are_listed_and_retried,
     a_setting_that_changes_releases_what_rounding_held,
+    rounding_is_held_until_the_connections_record_is_known,
     orders_are_listed_page_by_page_and_found_by_number,
 );
 
@@ -237,12 +239,6 @@ async fn an_earlier_content_that_comes_late_has_the_store_asked_once(place: Test
         .publish(&reading(&service.connection, "90/1", 3, noted("A")))
         .await;
     service.drained().await;
-    // The job is still there: a second one is refused, and that is fine.
-    service
-        .publish(&reading(&service.connection, "90/1", 4, noted("A")))
-        .await;
-    service.drained().await;
-
     let jobs = all(&service.bus, names::JOBS).await;
     assert_eq!(jobs.len(), 1);
     let wanted = subject::poll_one(&platform(), &service.connection, "orders", "90/1");
@@ -255,6 +251,38 @@ async fn an_earlier_content_that_comes_late_has_the_store_asked_once(place: Test
     assert_eq!(job.tenant, tenant());
     service.events(&["order.received"]).await;
     assert_eq!(hub(&service.bus).await[0].data("/order/note"), "B");
+    service.end().await;
+}
+
+async fn a_fresh_read_that_is_refused_while_its_job_is_in_work_is_asked_for_again(
+    place: TestDatabase,
+) {
+    let service = Service::start(place).await;
+    let late = |number, note| reading(&service.connection, "90", number, noted(note));
+    service.publish(&late(5, "B")).await;
+    service.drained().await;
+    service.publish(&late(3, "A")).await;
+    service.drained().await;
+    // The job that was asked for is in work: its request may have left before this state.
+    service.publish(&late(4, "C")).await;
+    let stream = async |name| service.bus.jetstream().get_stream(name).await.unwrap();
+    eventually("it comes a second time", LIMIT, async || {
+        let stream = stream(names::ORDERS).await;
+        let info = stream.consumer_info("order-ingest").await?;
+        let deliveries = info.delivered.consumer_sequence;
+        anyhow::ensure!(deliveries >= 4, "{deliveries} deliveries of three messages");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(all(&service.bus, names::JOBS).await.len(), 1);
+
+    stream(names::JOBS).await.purge().await.unwrap();
+    service.drained().await;
+    let jobs = all(&service.bus, names::JOBS).await;
+    let wanted = subject::poll_one(&platform(), &service.connection, "orders", "90");
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(jobs[0].subject, wanted);
     service.end().await;
 }
 
@@ -348,6 +376,21 @@ async fn a_setting_that_changes_releases_what_rounding_held(place: TestDatabase)
     })
     .await
     .unwrap();
+    service.end().await;
+}
+
+async fn rounding_is_held_until_the_connections_record_is_known(place: TestDatabase) {
+    let service = Service::start(place).await;
+    let cent = reading(&service.connection, "90", 1, totalling("12.21"));
+    service.publish(&cent).await;
+    service.drained().await;
+    service.events(&["item.parked"]).await;
+    assert_eq!(service.parked().await[0].code, "order.rounding_held");
+
+    let record = record(&service.connection, RoundingChoice::Deliver);
+    put(&service.bus, &record).await;
+    service.events(&["item.parked", "order.received"]).await;
+    assert_eq!(service.parked().await.len(), 0);
     service.end().await;
 }
 

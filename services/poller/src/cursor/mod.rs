@@ -24,7 +24,8 @@ const LARGEST_CLOCK_ERROR: Duration = Duration::hours(26);
 pub struct Cursor {
     /// By the store's clock: everything modified before is handed on.
     pub mark: Option<Timestamp>,
-    /// The order start that the mark holds for: an earlier one asks for a walk from there.
+    /// The latest order start that was in force since the last walk from there: what was placed before
+    /// was passed over meanwhile, so that an earlier one asks for a walk from there.
     pub start: Option<Timestamp>,
     /// How long the last walk took.
     pub last_walk_micros: i64,
@@ -85,6 +86,12 @@ impl Rules {
 }
 
 impl Cursor {
+    /// Notes that what follows is read by these rules. With a later order start than before, orders from
+    /// before it are passed over from now on, edits of known ones too.
+    pub fn read_by(&mut self, rules: &Rules) {
+        self.start = self.start.map(|held| rules.start.unwrap_or(held).max(held));
+    }
+
     /// Whether the mark says nothing for a connection with these rules: a walk begins at the start.
     fn is_void(&self, rules: &Rules) -> bool {
         match (rules.start, self.start) {

@@ -155,6 +155,65 @@ fn an_earlier_order_start_reads_from_there_and_a_later_one_does_not() {
     assert_eq!(walk.since, Some(at(98_400)));
 }
 
+fn starting(start: i64) -> Rules {
+    Rules {
+        start: Some(at(start)),
+        ..rules()
+    }
+}
+
+/// One walk of one page by these rules, as the poller does it.
+fn walked(mut cursor: Cursor, rules: &Rules, store: i64) -> Cursor {
+    cursor.read_by(rules);
+    let mut walk = Walk::begin(&cursor, rules, "run".into(), false, at(store));
+    for _ in 0..rules.passes {
+        if let Next::Finished(cursor) = walk.page(&cursor, rules, page(store, &[])) {
+            return cursor;
+        }
+    }
+    panic!("the walk does not end")
+}
+
+#[test]
+fn an_order_start_that_moves_later_and_back_reads_again_what_was_passed_over() {
+    let cursor = walked(settled(99_000), &starting(50_000), 100_000);
+    let back = Walk::begin(&cursor, &rules(), "run".into(), false, at(101_000));
+    assert_eq!(
+        back.since,
+        Some(at(-600)),
+        "edits were passed over meanwhile"
+    );
+
+    // Nothing was read meanwhile, or it came back already: nothing was passed over.
+    let still = walked(settled(99_000), &rules(), 100_000);
+    let again = walked(cursor, &rules(), 101_000);
+    for cursor in [still, again] {
+        let next = Walk::begin(&cursor, &rules(), "run".into(), false, at(102_000));
+        assert!(next.since > Some(at(70_000)), "{:?}", next.since);
+    }
+}
+
+#[test]
+fn a_walk_that_goes_on_under_a_later_start_does_not_go_on_under_an_earlier_one() {
+    let mut walk = begin(&Cursor::default());
+    let mut first = page(100_000, &[]);
+    first.next = Some(Position(json!(1)));
+    walk.page(&Cursor::default(), &starting(50_000), first.clone());
+    assert!(walk.serves(&starting(50_000), false, at(100_001)));
+    assert!(!walk.serves(&rules(), false, at(100_001)));
+
+    // And when it ends before the start comes back, the cursor knows.
+    first.next = None;
+    let mut next = walk.page(&Cursor::default(), &starting(50_000), first.clone());
+    if next == Next::Page {
+        next = walk.page(&Cursor::default(), &starting(50_000), first);
+    }
+    let Next::Finished(cursor) = next else {
+        panic!("the walk goes on")
+    };
+    assert_eq!(cursor.start, Some(at(50_000)));
+}
+
 #[test]
 fn a_walk_goes_on_for_the_job_that_it_serves_only() {
     let mut walk = begin(&settled(99_000));

@@ -25,7 +25,7 @@ pub struct Walk {
     /// So many objects are asked for at once; the adapter's own number when none.
     #[serde(default)]
     pub page_limit: Option<u32>,
-    /// The order start that it began with.
+    /// The latest order start that a page of it was read under: what was placed before may be missing.
     start: Option<Timestamp>,
     pass: u32,
     /// Where the pass that reached back furthest began.
@@ -154,6 +154,7 @@ impl Walk {
 
     /// Takes in a page.
     pub fn page(&mut self, cursor: &Cursor, rules: &Rules, page: PageRead) -> Next {
+        self.start = self.start.max(rules.start);
         let clock_mark = *self.clock_mark.get_or_insert(page.clock.before);
         self.clock_offset_micros = page.clock.offset_micros;
         for sighting in &page.sightings {
@@ -219,7 +220,7 @@ impl Walk {
         Cursor {
             mark: Some(mark),
             start: if began_at_start {
-                rules.start
+                self.start
             } else {
                 cursor.start
             },

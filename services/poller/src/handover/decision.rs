@@ -10,8 +10,19 @@ pub struct Kept {
     pub read_number: i64,
     /// When the store last touched it.
     pub modified: Option<Timestamp>,
-    /// Whether the stream acknowledged this content.
-    pub stored: bool,
+    /// At which sequence the stream acknowledged this content; none while it did not.
+    pub sequence: Option<u64>,
+}
+
+impl Kept {
+    /// Whether a stream that reached this sequence took the content.
+    fn is_stored(&self, reached: u64) -> bool {
+        let lost = |at| at > reached && !planted!(StreamIdentityIgnored);
+        match self.sequence {
+            Some(at) => !lost(at),
+            None => planted!(RowTakenForStored),
+        }
+    }
 }
 
 /// An order as it was just read.
@@ -38,14 +49,14 @@ pub(crate) enum Handover {
     Overtaken,
 }
 
-/// Decides about one order. `always` hands on what is known too, never what is overtaken.
-pub(crate) fn decide(kept: Option<&Kept>, seen: &Seen, always: bool) -> Handover {
+/// Decides about one order. What the stream acknowledged up to the sequence `reached` is known; none
+/// hands on what is known, too, never what is overtaken.
+pub(crate) fn decide(kept: Option<&Kept>, seen: &Seen, reached: Option<u64>) -> Handover {
     match kept {
         None => Handover::Publish,
         Some(kept) if kept.read_number > seen.read_number => Handover::Overtaken,
         Some(kept)
-            if !always
-                && (kept.stored || planted!(RowTakenForStored))
+            if reached.is_some_and(|reached| kept.is_stored(reached))
                 && kept.content_hash == seen.content_hash =>
         {
             Handover::Known
@@ -58,12 +69,15 @@ pub(crate) fn decide(kept: Option<&Kept>, seen: &Seen, always: bool) -> Handover
 mod tests {
     use super::*;
 
+    const SEQUENCE: u64 = 7;
+    const REACHED: Option<u64> = Some(SEQUENCE);
+
     fn kept(content: &str, read_number: i64, stored: bool) -> Kept {
         Kept {
             content_hash: content.into(),
             read_number,
             modified: None,
-            stored,
+            sequence: stored.then_some(SEQUENCE),
         }
     }
 
@@ -78,21 +92,30 @@ mod tests {
 
     #[test]
     fn news_is_published_and_what_is_acknowledged_is_not_repeated() {
-        assert_eq!(decide(None, &seen("a", 1), false), Handover::Publish);
+        assert_eq!(decide(None, &seen("a", 1), REACHED), Handover::Publish);
         assert_eq!(
-            decide(Some(&kept("a", 1, true)), &seen("b", 2), false),
+            decide(Some(&kept("a", 1, true)), &seen("b", 2), REACHED),
             Handover::Publish
         );
         assert_eq!(
-            decide(Some(&kept("a", 1, true)), &seen("a", 2), false),
+            decide(Some(&kept("a", 1, true)), &seen("a", 2), REACHED),
             Handover::Known
+        );
+    }
+
+    #[test]
+    fn content_beyond_the_end_of_the_stream_is_published_again() {
+        let before_the_loss = kept("a", 1, true);
+        assert_eq!(
+            decide(Some(&before_the_loss), &seen("a", 2), Some(SEQUENCE - 1)),
+            Handover::Publish
         );
     }
 
     #[test]
     fn content_without_acknowledgement_is_published_again() {
         assert_eq!(
-            decide(Some(&kept("a", 1, false)), &seen("a", 2), false),
+            decide(Some(&kept("a", 1, false)), &seen("a", 2), REACHED),
             Handover::Publish
         );
     }
@@ -122,7 +145,7 @@ mod tests {
                 let number = i64::try_from(index).unwrap();
                 let Read { content, lost } = reads[index];
                 let seen = seen(&content.to_string(), number);
-                let handover = decide(row.as_ref(), &seen, false);
+                let handover = decide(row.as_ref(), &seen, REACHED);
                 if handover != Handover::Overtaken {
                     let stored = handover == Handover::Known || !lost;
                     row = Some(kept(&seen.content_hash, number, stored));
@@ -135,7 +158,7 @@ mod tests {
             // The next walk reads what is the truth, the content of the last read, once more.
             let truth = reads[reads.len() - 1].content;
             let number = i64::try_from(reads.len()).unwrap();
-            if decide(row.as_ref(), &seen(&truth.to_string(), number), false) == Handover::Publish {
+            if decide(row.as_ref(), &seen(&truth.to_string(), number), REACHED) == Handover::Publish {
                 ledger = Some((number, truth));
             }
             proptest::prop_assert_eq!(ledger.map(|(_, content)| content), Some(truth));
@@ -145,11 +168,11 @@ mod tests {
     #[test]
     fn a_full_read_publishes_what_is_known_but_nothing_overtaken() {
         assert_eq!(
-            decide(Some(&kept("a", 1, true)), &seen("a", 2), true),
+            decide(Some(&kept("a", 1, true)), &seen("a", 2), None),
             Handover::Publish
         );
         assert_eq!(
-            decide(Some(&kept("a", 3, true)), &seen("b", 2), true),
+            decide(Some(&kept("a", 3, true)), &seen("b", 2), None),
             Handover::Overtaken
         );
     }

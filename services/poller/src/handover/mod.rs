@@ -13,7 +13,9 @@
 //! 4. No walk ends after a page with an order whose newer read has not reached the stream: whoever
 //!    made that read may be gone.
 //! 5. The rows of a connection are forgotten when the stream is another one than before, since what
-//!    it acknowledged may never have reached the ledger.
+//!    it acknowledged may never have reached the ledger. For the same reason a row counts only as far
+//!    as the stream reached when the walk began, or by an acknowledgement of the walk itself: a process
+//!    may have died between its row and its cursor.
 //!
 //! A fenced-off read is then no loss: either its content is outdated, or the store changed after the newer
 //! read began, which is after the mark of every walk that can be at work, so the next walk shows it.
@@ -23,7 +25,7 @@ mod store;
 
 pub(crate) use decision::{Handover, decide};
 pub use decision::{Kept, Seen};
-pub use store::HandoverStore;
 #[cfg(any(test, feature = "simulation"))]
 pub use store::Note;
 pub(crate) use store::decide_page;
+pub use store::{Acknowledged, HandoverStore};

@@ -33,22 +33,34 @@ pub trait HandoverStore: Send + Sync {
     /// tells whether it did.
     async fn note(&self, connection: &ConnectionId, notes: &[Note]) -> Result<bool, DbError>;
 
-    /// Notes that the stream acknowledged these orders, each by its id and read number; one whose
-    /// number is another by now stays as it is.
+    /// Notes that the stream acknowledged these orders; one whose read number is another by now stays
+    /// as it is.
     async fn mark_stored(
         &self,
         connection: &ConnectionId,
-        orders: &[(String, i64)],
+        orders: &[Acknowledged],
     ) -> Result<(), DbError>;
 
     /// Some orders of a connection that the stream has, those first that the store touched last.
     async fn latest(&self, connection: &ConnectionId) -> Result<Vec<String>, DbError>;
 
-    /// Forgets what no walk from `before` on shows again unless it is modified.
+    /// Forgets what no walk from `before` on shows again unless it is modified; of an order without a
+    /// time, what no walk showed since then.
     async fn prune(&self, connection: &ConnectionId, before: Timestamp) -> Result<(), DbError>;
 
     /// Forgets everything of a connection.
     async fn forget(&self, connection: &ConnectionId) -> Result<(), DbError>;
+}
+
+/// An order that the stream has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The store's id.
+    pub external_id: String,
+    /// The read that it came from.
+    pub read_number: i64,
+    /// Where the stream keeps it.
+    pub sequence: u64,
 }
 
 /// What is to be known of an order.
@@ -62,12 +74,13 @@ pub struct Note {
     pub expected: Option<i64>,
 }
 
-/// Decides about the orders of a page, which are distinct, and notes the decisions.
+/// Decides about the orders of a page, which are distinct, and notes the decisions; `reached` as with
+/// [`decide`].
 pub(crate) async fn decide_page(
     handovers: &dyn HandoverStore,
     connection: &ConnectionId,
     page: &[Seen],
-    always: bool,
+    reached: Option<u64>,
 ) -> Result<Vec<Decided>, DbError> {
     for _ in 0..ATTEMPTS {
         let kept = handovers.handed_on(connection, page).await?;
@@ -75,8 +88,8 @@ pub(crate) async fn decide_page(
             .iter()
             .map(|seen| {
                 let kept = kept.get(&seen.external_id);
-                let handover = decide(kept, seen, always);
-                let stored = kept.is_some_and(|kept| kept.stored);
+                let handover = decide(kept, seen, reached);
+                let stored = kept.is_some_and(|kept| kept.sequence.is_some());
                 Decided {
                     handover,
                     news: kept.is_none_or(|kept| kept.modified != seen.modified),
@@ -99,12 +112,13 @@ pub(crate) async fn decide_page(
 
 /// What a decision leaves to be known; nothing new when the read was overtaken.
 fn note_of(seen: &Seen, handover: Handover, kept: &HashMap<String, Kept>) -> Option<Note> {
-    let stored = match handover {
+    let kept = kept.get(&seen.external_id);
+    let sequence = match handover {
         Handover::Overtaken => return None,
-        Handover::Known => true,
-        Handover::Publish => planted!(StoredBeforeStream),
+        Handover::Known => kept.and_then(|kept| kept.sequence),
+        Handover::Publish => planted!(StoredBeforeStream).then_some(0),
     };
-    let before = kept.get(&seen.external_id).map(|kept| kept.read_number);
+    let before = kept.map(|kept| kept.read_number);
     let read_number = match before {
         Some(before) if handover == Handover::Known && planted!(NoFence) => before,
         _ => seen.read_number,
@@ -115,7 +129,7 @@ fn note_of(seen: &Seen, handover: Handover, kept: &HashMap<String, Kept>) -> Opt
             content_hash: seen.content_hash.clone(),
             read_number,
             modified: seen.modified,
-            stored,
+            sequence,
         },
         expected: before,
     })
@@ -135,7 +149,7 @@ impl HandoverStore for Database {
         let rows = self
             .fetch_values(
                 "WITH wanted(connection, external_id) AS (VALUES",
-                ") SELECT h.external_id, h.content_hash, h.read_number, h.modified, h.stored \
+                ") SELECT h.external_id, h.content_hash, h.read_number, h.modified, h.sequence \
                  FROM handed_on h JOIN wanted w \
                  ON h.connection = w.connection AND h.external_id = w.external_id",
                 keys,
@@ -147,7 +161,7 @@ impl HandoverStore for Database {
                     content_hash: row.text("content_hash")?,
                     read_number: row.int("read_number")?,
                     modified: row.opt_int("modified")?.map(Timestamp::from_micros),
-                    stored: row.bool("stored")?,
+                    sequence: row.opt_int("sequence")?.map(i64::unsigned_abs),
                 };
                 Ok((row.text("external_id")?, kept))
             })
@@ -168,7 +182,7 @@ impl HandoverStore for Database {
                 &kept.content_hash,
                 kept.read_number,
                 kept.modified.map(Timestamp::micros),
-                kept.stored,
+                kept.sequence.map(signed),
             ];
             match expected {
                 None => new.push(row),
@@ -182,17 +196,17 @@ impl HandoverStore for Database {
         let inserted = transaction
             .execute_values(
                 "INSERT INTO handed_on \
-                 (connection, external_id, content_hash, read_number, modified, stored) VALUES",
+                 (connection, external_id, content_hash, read_number, modified, sequence) VALUES",
                 "ON CONFLICT (connection, external_id) DO NOTHING",
                 new,
             )
             .await?;
         let updated = transaction
             .execute_values(
-                "WITH v(connection, external_id, content_hash, read_number, modified, stored, \
+                "WITH v(connection, external_id, content_hash, read_number, modified, sequence, \
                  expected) AS (VALUES",
                 ") UPDATE handed_on SET content_hash = v.content_hash, \
-                 read_number = v.read_number, modified = v.modified, stored = v.stored FROM v \
+                 read_number = v.read_number, modified = v.modified, sequence = v.sequence FROM v \
                  WHERE handed_on.connection = v.connection \
                  AND handed_on.external_id = v.external_id \
                  AND handed_on.read_number = v.expected",
@@ -210,19 +224,23 @@ impl HandoverStore for Database {
     async fn mark_stored(
         &self,
         connection: &ConnectionId,
-        orders: &[(String, i64)],
+        orders: &[Acknowledged],
     ) -> Result<(), DbError> {
-        let rows = orders
-            .iter()
-            .map(|(external_id, read_number)| args![connection.as_str(), external_id, *read_number])
-            .collect();
+        let rows = orders.iter().map(|order| {
+            args![
+                connection.as_str(),
+                &order.external_id,
+                order.read_number,
+                signed(order.sequence)
+            ]
+        });
         self.execute_values(
-            "WITH v(connection, external_id, read_number) AS (VALUES",
-            ") UPDATE handed_on SET stored = TRUE FROM v \
+            "WITH v(connection, external_id, read_number, sequence) AS (VALUES",
+            ") UPDATE handed_on SET sequence = v.sequence FROM v \
              WHERE handed_on.connection = v.connection \
              AND handed_on.external_id = v.external_id \
              AND handed_on.read_number = v.read_number",
-            rows,
+            rows.collect(),
         )
         .await
         .map(drop)
@@ -230,7 +248,7 @@ impl HandoverStore for Database {
 
     async fn latest(&self, connection: &ConnectionId) -> Result<Vec<String>, DbError> {
         self.fetch_all(
-            "SELECT external_id FROM handed_on WHERE connection = $1 AND stored \
+            "SELECT external_id FROM handed_on WHERE connection = $1 AND sequence IS NOT NULL \
              AND modified IS NOT NULL ORDER BY modified DESC LIMIT 64",
             args![connection.as_str()],
         )
@@ -242,7 +260,9 @@ impl HandoverStore for Database {
 
     async fn prune(&self, connection: &ConnectionId, before: Timestamp) -> Result<(), DbError> {
         self.execute(
-            "DELETE FROM handed_on WHERE connection = $1 AND modified < $2",
+            // Read numbers are at least the clock.
+            "DELETE FROM handed_on WHERE connection = $1 \
+             AND (modified < $2 OR (modified IS NULL AND read_number < $2))",
             args![connection.as_str(), before.micros()],
         )
         .await
@@ -259,6 +279,10 @@ impl HandoverStore for Database {
     }
 }
 
+fn signed(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use storelink_test_support::database::TestDatabase;
@@ -273,6 +297,8 @@ mod tests {
         processes_at_the_same_order_agree,
         what_is_out_of_reach_is_forgotten,
     );
+
+    const SEQUENCE: u64 = 7;
 
     async fn open(database: &TestDatabase) -> Database {
         let opened = Database::open(&database.settings(), "poller")
@@ -292,9 +318,18 @@ mod tests {
     }
 
     async fn decided(database: &Database, connection: &ConnectionId, seen: Seen) -> Decided {
-        decide_page(database, connection, &[seen], false)
+        decide_page(database, connection, &[seen], Some(SEQUENCE))
             .await
             .unwrap()[0]
+    }
+
+    async fn acknowledge(database: &Database, connection: &ConnectionId, read_number: i64) {
+        let order = Acknowledged {
+            external_id: "1".to_owned(),
+            read_number,
+            sequence: SEQUENCE,
+        };
+        database.mark_stored(connection, &[order]).await.unwrap();
     }
 
     async fn only_acknowledged_content_is_known(test: TestDatabase) {
@@ -317,20 +352,14 @@ mod tests {
                 open: false
             }
         );
-        database
-            .mark_stored(&connection, &[("1".to_owned(), 1)])
-            .await
-            .unwrap();
+        acknowledge(&database, &connection, 1).await;
         let late = decided(&database, &connection, seen("1", "a", 3)).await;
         assert_eq!(
             late.handover,
             Handover::Publish,
             "an older handover was acknowledged"
         );
-        database
-            .mark_stored(&connection, &[("1".to_owned(), 3)])
-            .await
-            .unwrap();
+        acknowledge(&database, &connection, 3).await;
         let known = decided(&database, &connection, seen("1", "a", 4)).await;
         assert_eq!(
             known,
@@ -347,10 +376,7 @@ mod tests {
     async fn a_read_that_was_overtaken_is_fenced_off(test: TestDatabase) {
         let (database, connection) = (open(&test).await, ConnectionId::generate());
         decided(&database, &connection, seen("1", "a", 5)).await;
-        database
-            .mark_stored(&connection, &[("1".to_owned(), 5)])
-            .await
-            .unwrap();
+        acknowledge(&database, &connection, 5).await;
         let again = decided(&database, &connection, seen("1", "a", 7)).await;
         assert_eq!(again.handover, Handover::Known);
         let overtaken = decided(&database, &connection, seen("1", "b", 6)).await;
@@ -370,7 +396,7 @@ mod tests {
             let (database, connection) = (database.clone(), connection.clone());
             async move {
                 loop {
-                    match decide_page(&database, &connection, &page, false).await {
+                    match decide_page(&database, &connection, &page, Some(SEQUENCE)).await {
                         Ok(decided) => return (number, decided[0].handover),
                         // Fifteen others can overtake one more often than it tries: its job comes again.
                         Err(DbError::Contention(_)) => {}
@@ -398,6 +424,11 @@ mod tests {
     async fn what_is_out_of_reach_is_forgotten(test: TestDatabase) {
         let (database, connection) = (open(&test).await, ConnectionId::generate());
         decided(&database, &connection, seen("1", "a", 1)).await;
+        let undated = Seen {
+            modified: None,
+            ..seen("2", "a", 100)
+        };
+        decided(&database, &connection, undated).await;
         let rows = async || {
             let row = database
                 .fetch_one("SELECT COUNT(*) AS n FROM handed_on", args![])
@@ -408,7 +439,7 @@ mod tests {
             .prune(&connection, Timestamp::from_micros(100))
             .await
             .unwrap();
-        assert_eq!(rows().await, 1);
+        assert_eq!(rows().await, 2);
         database
             .prune(&connection, Timestamp::from_micros(101))
             .await

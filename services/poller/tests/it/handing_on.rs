@@ -1,8 +1,54 @@
 use storelink_bus::streams;
 use storelink_model::Timestamp;
 use storelink_test_support::database::TestDatabase;
+use storelink_test_support::on_each_database;
 
 use crate::world::{World, ids};
+
+on_each_database!(
+    a_stream_that_lost_its_tail_gets_its_orders_again,
+    an_order_read_alone_behind_the_end_of_the_stream_is_handed_on_again,
+);
+
+async fn a_stream_that_lost_its_tail_gets_its_orders_again(database: TestDatabase) {
+    let mut world = World::start(database, 1).await;
+    world.store().place(1);
+    world.read_orders().await;
+    assert_eq!(ids(&world.orders().await), ["1"]);
+    world.at_rest().await;
+
+    let backup = world.broker.backup().await.unwrap();
+    world.store().place(2);
+    assert_eq!(world.read_orders().await.changed, 1);
+    world.broker.go_back_to(&backup).await.unwrap();
+
+    world.read_orders().await;
+    assert_eq!(ids(&world.orders().await), ["1", "2"]);
+    assert_eq!(world.read_orders().await.changed, 0);
+    world.stop().await;
+}
+
+async fn an_order_read_alone_behind_the_end_of_the_stream_is_handed_on_again(
+    database: TestDatabase,
+) {
+    let mut world = World::start(database, 1).await;
+    world.store().place(1);
+    world.read_orders().await;
+    assert_eq!(ids(&world.orders().await), ["1"]);
+    world.at_rest().await;
+
+    let backup = world.broker.backup().await.unwrap();
+    // No cursor knows of it, as when a walk died before it saved one.
+    world.store().place(2);
+    let mut job = world.job("orders");
+    job.external_id = Some("2".to_owned());
+    assert_eq!(world.run(job).await.changed, 1);
+    world.broker.go_back_to(&backup).await.unwrap();
+
+    world.read_orders().await;
+    assert_eq!(ids(&world.orders().await), ["2"]);
+    world.stop().await;
+}
 
 #[tokio::test]
 async fn an_order_from_before_the_start_is_ignored_also_when_it_is_edited() {

@@ -131,6 +131,53 @@ async fn an_order_start_that_moves_back_brings_the_older_orders() {
     world.stop().await;
 }
 
+/// Reads the orders until a walk begins where it should: the record travels beside the job.
+async fn walk_from(world: &mut World, fits: impl Fn(Timestamp) -> bool) {
+    let limit = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        world.store().asked();
+        world.read_orders().await;
+        let asked = world.store().asked();
+        let Some(Asked::Orders { since, .. }) = asked.first() else {
+            panic!("{asked:?}")
+        };
+        if fits(*since) {
+            return;
+        }
+        assert!(
+            tokio::time::Instant::now() < limit,
+            "a walk from {since}: {asked:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_order_start_that_moves_later_and_back_brings_what_was_passed_over() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    let ago = |minutes| Timestamp::now().saturating_sub(time::Duration::minutes(minutes));
+    let start = world.links[0].record.settings.order_start;
+    world.store().place_at(1, ago(50));
+    world.read_orders().await;
+    assert_eq!(ids(&world.orders().await), ["1"]);
+
+    world
+        .change(0, |record| record.settings.order_start = ago(-60))
+        .await;
+    walk_from(&mut world, |since| since > ago(-30)).await;
+    // Longer ago than a walk from the mark reaches back.
+    world.store().edit_at(1, "paid", ago(30));
+    assert_eq!(world.read_orders().await.changed, 0);
+
+    world
+        .change(0, |record| record.settings.order_start = start)
+        .await;
+    walk_from(&mut world, |since| since < ago(40)).await;
+    let orders = world.orders().await;
+    assert_eq!(ids(&orders), ["1"]);
+    assert_eq!(orders[0].order.as_ref().unwrap().note, "paid");
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn two_edits_in_the_same_second_both_arrive() {
     let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,15 +179,9 @@ impl World {
 
     /// Does something, after which the broker goes back to what it had on its disk before.
     pub(crate) async fn lose_tail(&mut self, work: impl AsyncFnOnce(&Self)) {
-        self.broker.stop().await.unwrap();
-        let kept = tempfile::tempdir().unwrap();
-        copy(&self.broker.store(), kept.path());
-        self.broker.restart().await.unwrap();
+        let backup = self.broker.backup().await.unwrap();
         work(self).await;
-        self.broker.stop().await.unwrap();
-        self.broker.wipe_store().await.unwrap();
-        copy(kept.path(), &self.broker.store());
-        self.broker.restart().await.unwrap();
+        self.broker.go_back_to(&backup).await.unwrap();
     }
 
     pub(crate) async fn lose_broker_store(&mut self) {
@@ -376,20 +369,6 @@ fn run(
         shutdown: shutdown.clone(),
     });
     tokio::spawn(async move { storelink_product_catalog::run(context).await.unwrap() })
-}
-
-/// The files below a folder into another one.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Waits for the broker and makes its streams again.

@@ -36,6 +36,8 @@ struct State {
     /// Those that are not published, by age.
     waiting: BTreeSet<(i64, String)>,
     store: Option<Store>,
+    /// The greatest sequence that the stream of events is known to have given.
+    reached: u64,
 }
 
 /// The tables. Clones share them.
@@ -140,11 +142,31 @@ impl State {
         rows
     }
 
-    fn published(&mut self, id: &str, until: i64) {
+    fn published(&mut self, id: &str, until: i64, reached: u64) {
         if let Some(row) = self.events.get_mut(id).filter(|row| row.due == until) {
             row.published = true;
             self.waiting.remove(&(row.event.created, id.to_owned()));
+            self.reached = self.reached.max(reached);
         }
+    }
+
+    fn known_store(&self) -> Option<Store> {
+        let mut store = self.store;
+        if let Some(Store::Stream { last_sequence, .. }) = &mut store {
+            *last_sequence = self.reached.max(*last_sequence);
+        }
+        store
+    }
+
+    fn keep_store(&mut self, store: Store, again: Option<i64>) -> u64 {
+        self.store = Some(store);
+        if again.is_some() {
+            self.reached = 0;
+        }
+        if let Store::Stream { last_sequence, .. } = store {
+            self.reached = self.reached.max(last_sequence);
+        }
+        again.map_or(0, |since| self.again(since))
     }
 
     fn again(&mut self, since: i64) -> u64 {
@@ -303,13 +325,20 @@ impl Outbox for LedgerTables {
             .await
     }
 
-    async fn mark(&self, done: &[Waiting], until: i64, _: i64) -> Result<(), DbError> {
+    async fn mark(
+        &self,
+        done: &[Waiting],
+        until: i64,
+        _: i64,
+        reached: u64,
+    ) -> Result<(), DbError> {
         let own = self.clone();
         let done: Vec<String> = done.iter().map(|row| row.id.clone()).collect();
         self.sql
             .run(move |_| {
                 let mut state = own.state();
-                done.iter().for_each(|id| state.published(id, until));
+                done.iter()
+                    .for_each(|id| state.published(id, until, reached));
             })
             .await
     }
@@ -336,16 +365,12 @@ impl Outbox for LedgerTables {
 
     async fn known_store(&self) -> Result<Option<Store>, IngestError> {
         let own = self.clone();
-        Ok(self.sql.run(move |_| own.state().store).await?)
+        Ok(self.sql.run(move |_| own.state().known_store()).await?)
     }
 
     async fn keep_store(&self, store: Store, again: Option<i64>) -> Result<u64, IngestError> {
         let own = self.clone();
-        let keep = move |_: &crate::kernel::Sim| {
-            let mut state = own.state();
-            state.store = Some(store);
-            again.map_or(0, |since| state.again(since))
-        };
+        let keep = move |_: &crate::kernel::Sim| own.state().keep_store(store, again);
         Ok(self.sql.run(keep).await?)
     }
 }

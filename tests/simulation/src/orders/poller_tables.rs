@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_persistence::DbError;
 use storelink_poller::simulation::{
-    CursorStore, HandedOn, HandoverStore, Kept, Note, SavedCursor, Seen,
+    Acknowledged, CursorStore, HandedOn, HandoverStore, Kept, Note, SavedCursor, Seen,
 };
 
 use super::sql::Sql;
@@ -189,16 +189,17 @@ impl HandoverStore for PollerTables {
     async fn mark_stored(
         &self,
         connection: &ConnectionId,
-        orders: &[(String, i64)],
+        orders: &[Acknowledged],
     ) -> Result<(), DbError> {
         let (own, connection, orders) = (self.clone(), connection.clone(), orders.to_vec());
         self.sql
             .run(move |_| {
                 let mut state = own.state();
-                for (order, number) in orders {
-                    let row = state.handed_on.get_mut(&(connection.clone(), order));
-                    if let Some(row) = row.filter(|row| row.read_number == number) {
-                        row.stored = true;
+                for order in orders {
+                    let key = (connection.clone(), order.external_id);
+                    let row = state.handed_on.get_mut(&key);
+                    if let Some(row) = row.filter(|row| row.read_number == order.read_number) {
+                        row.sequence = Some(order.sequence);
                     }
                 }
             })
@@ -212,7 +213,7 @@ impl HandoverStore for PollerTables {
                 let state = own.state();
                 let rows = state.handed_on.iter();
                 let mut rows: Vec<_> = rows
-                    .filter(|((of, _), row)| *of == connection && row.stored)
+                    .filter(|((of, _), row)| *of == connection && row.sequence.is_some())
                     .filter_map(|((_, id), row)| Some((row.modified?, id.clone())))
                     .collect();
                 rows.sort_by(|one, other| other.cmp(one));
@@ -226,7 +227,8 @@ impl HandoverStore for PollerTables {
         self.sql
             .run(move |_| {
                 own.state().handed_on.retain(|(of, _), row| {
-                    *of != connection || row.modified.is_none_or(|at| at >= before)
+                    let known = row.modified.map_or(row.read_number, Timestamp::micros);
+                    *of != connection || known >= before.micros()
                 });
             })
             .await
