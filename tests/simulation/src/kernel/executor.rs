@@ -51,6 +51,8 @@ struct State {
     story: Story,
     tasks: BTreeMap<TaskId, (ProcessId, Option<Task>)>,
     processes: BTreeMap<ProcessId, Process>,
+    /// Whose step is made now.
+    running: Option<ProcessId>,
     events: BinaryHeap<Reverse<(i64, u64)>>,
     effects: BTreeMap<u64, Event>,
     next: u64,
@@ -99,6 +101,7 @@ impl Sim {
                 story: Story::new(told),
                 tasks: BTreeMap::new(),
                 processes: BTreeMap::new(),
+                running: None,
                 events: BinaryHeap::new(),
                 effects: BTreeMap::new(),
                 next: 0,
@@ -196,6 +199,12 @@ impl Sim {
         self.state().processes.entry(process).or_default().frozen = frozen;
     }
 
+    /// The process whose step is made now.
+    #[must_use]
+    pub fn running(&self) -> Option<ProcessId> {
+        self.state().running
+    }
+
     /// Whether a process has any task.
     #[must_use]
     pub fn is_alive(&self, process: ProcessId) -> bool {
@@ -271,6 +280,7 @@ impl Sim {
             };
             let process = *process;
             let Some(task) = task.take() else { return true };
+            state.running = Some(process);
             (id, task, process, state.clock_of(process))
         };
         let inside = Inside::of(self, process, clock);
@@ -280,6 +290,7 @@ impl Sim {
         }));
         let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
         let mut state = self.state();
+        state.running = None;
         match polled {
             Poll::Ready(()) => {
                 state.tasks.remove(&id);

@@ -10,7 +10,7 @@ use storelink_order::OrderState;
 use super::World;
 use super::content::Content;
 use super::processes::{PLATFORM, TENANT};
-use super::store::Store;
+use super::store::{Store, Trouble};
 use crate::kernel::Sim;
 
 impl World {
@@ -78,6 +78,16 @@ impl World {
                 self.sim
                     .after(Duration::from_micros(pause.unsigned_abs()), mend);
             }
+        }
+    }
+
+    /// An order is edited, and turns back while whoever sees the edit on a page stands still with it.
+    pub(super) fn hold_reader(&self, store: &Store, until: i64) {
+        let ids = store.ids();
+        let id = self.sim.chance(|random| random.one_of(&ids).copied());
+        if let Some((id, before)) = id.and_then(|id| Some((id, store.last(id)?))) {
+            store.change(id, self.edited(&before), 0);
+            store.trouble(Trouble::HoldsReader(id, before), until);
         }
     }
 

@@ -72,12 +72,15 @@ impl StoreOrder {
 }
 
 /// What is wrong with a store for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
     Fails,
     Limits,
     /// Requests and answers take very long, each its own time.
     Crawls,
+    /// Whoever sees this order next on a page stands still with the answer in hand, and meanwhile the
+    /// order turns back to this content.
+    HoldsReader(u32, Content),
 }
 
 struct State {
@@ -215,8 +218,8 @@ impl Store {
     /// What is the matter with the store now.
     fn refusal(&self) -> Option<AdapterError> {
         let now = self.sim.now().micros();
-        let trouble = self.state().trouble.filter(|(_, until)| now < *until);
-        let (trouble, _) = trouble?;
+        let trouble = self.state().trouble.clone();
+        let (trouble, _) = trouble.filter(|(_, until)| now < *until)?;
         match trouble {
             Trouble::Fails => {
                 let text = "it fails";
@@ -233,7 +236,7 @@ impl Store {
                 "store.limited",
                 "too many requests",
             )),
-            Trouble::Crawls => None,
+            Trouble::Crawls | Trouble::HoldsReader(..) => None,
         }
     }
 
@@ -268,6 +271,37 @@ impl Store {
                 text,
             ))
         })
+    }
+
+    /// Holds whoever got this page, if one of its orders is the one to hold a reader for.
+    async fn hold_reader(&self, page: &OrderPage) {
+        let now = self.sim.now().micros();
+        let held = self.state().trouble.take_if(|(trouble, until)| {
+            let shows = |id: &u32| {
+                page.orders
+                    .iter()
+                    .any(|one| one.external_id == id.to_string())
+            };
+            matches!(trouble, Trouble::HoldsReader(id, _) if shows(id)) && now < *until
+        });
+        let (Some((Trouble::HoldsReader(id, before), until)), Some(reader)) =
+            (held, self.sim.running())
+        else {
+            return;
+        };
+        self.sim.tell(|| {
+            format!(
+                "{reader:?} stands still with order {id} of {}",
+                self.connection
+            )
+        });
+        self.sim.freeze(reader, true);
+        let long = Duration::from_micros((until - now).unsigned_abs());
+        self.sim.after(long, move |sim| sim.freeze(reader, false));
+        let back = self.clone();
+        self.sim
+            .after(Duration::from_secs(1), move |_| back.change(id, before, 0));
+        self.sim.sleep(Duration::ZERO).await;
     }
 
     fn page(&self, since: i64, after: Option<(i64, u32)>, limit: Option<u32>) -> OrderPage {
@@ -368,9 +402,12 @@ impl StoreAdapter for Adapter {
         let since = window.modified_since.micros();
         let after = position.and_then(|position| serde_json::from_value(position.0.clone()).ok());
         let limit = window.page_limit;
-        self.0
+        let page = self
+            .0
             .ask(access, move |store| Ok(store.page(since, after, limit)))
-            .await
+            .await?;
+        self.0.hold_reader(&page).await;
+        Ok(page)
     }
 
     async fn read_order(

@@ -33,7 +33,7 @@ impl World {
         let now = self.sim.now().micros();
         let (what, process, store, short, long) = self.sim.chance(|random| {
             (
-                random.below(23),
+                random.below(25),
                 random.one_of(&self.processes).copied(),
                 random.one_of(&self.stores).cloned(),
                 random.between(SECOND, 60 * SECOND),
@@ -69,7 +69,7 @@ impl World {
             }
             11..=14 => {
                 let troubles = [Trouble::Fails, Trouble::Limits, Trouble::Crawls];
-                let trouble = self.sim.chance(|random| random.one_of(&troubles).copied());
+                let trouble = self.sim.chance(|random| random.one_of(&troubles).cloned());
                 store.trouble(trouble.unwrap_or(Trouble::Fails), now + short);
             }
             15 => self.around.streams.full_until(Name::Orders, now + long),
@@ -92,6 +92,7 @@ impl World {
                 self.around.streams.make_anew(Name::Jobs);
                 self.around.streams.make_anew(Name::Hooks);
             }
+            22 | 23 => self.hold_reader(&store, now + 4 * 60 * SECOND),
             _ => {
                 if store.has_one_clock() && store.tells_time() {
                     let minutes = self.sim.chance(|random| random.between(-12, 12));
