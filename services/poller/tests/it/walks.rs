@@ -156,14 +156,26 @@ async fn an_order_start_that_moves_later_and_back_brings_what_was_passed_over() 
     let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
     let ago = |minutes| Timestamp::now().saturating_sub(time::Duration::minutes(minutes));
     let start = world.links[0].record.settings.order_start;
+    let limit = tokio::time::Instant::now() + Duration::from_secs(60);
     world.store().place_at(1, ago(50));
+    world.store().place_at(2, ago(50));
+    // The mark is never later than what the store showed.
+    world.store().place(3);
     world.read_orders().await;
-    assert_eq!(ids(&world.orders().await), ["1"]);
+    assert_eq!(ids(&world.orders().await), ["1", "2", "3"]);
 
     world
-        .change(0, |record| record.settings.order_start = ago(-60))
+        .change(0, |record| record.settings.order_start = ago(20))
         .await;
-    walk_from(&mut world, |since| since > ago(-30)).await;
+    // The record travels beside the job: an edit that is passed over tells that it is known.
+    for edit in 0.. {
+        world.store().edit(2, &edit.to_string());
+        if world.read_orders().await.changed == 0 {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < limit, "edit {edit}");
+    }
+    world.orders().await;
     // Longer ago than a walk from the mark reaches back.
     world.store().edit_at(1, "paid", ago(30));
     assert_eq!(world.read_orders().await.changed, 0);
@@ -173,8 +185,12 @@ async fn an_order_start_that_moves_later_and_back_brings_what_was_passed_over() 
         .await;
     walk_from(&mut world, |since| since < ago(40)).await;
     let orders = world.orders().await;
-    assert_eq!(ids(&orders), ["1"]);
-    assert_eq!(orders[0].order.as_ref().unwrap().note, "paid");
+    assert_eq!(ids(&orders), ["1", "2"]);
+    let paid = orders
+        .iter()
+        .find(|order| order.external_id == "1")
+        .unwrap();
+    assert_eq!(paid.order.as_ref().unwrap().note, "paid");
     world.stop().await;
 }
 
