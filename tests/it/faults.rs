@@ -7,6 +7,7 @@ use storelink_faults::outcome::{RunId, Verdict};
 use storelink_faults::runs::{Form, Run};
 use storelink_faults::settle::Demand;
 use storelink_faults::stage::DatabaseKind::{self, Postgres, Sqlite};
+use storelink_faults::stage::NotSetUp;
 
 /// The seed of `make test`; others are for `make faults`.
 const SEED: u64 = 1;
@@ -22,8 +23,13 @@ async fn roles_that_are_killed_at_work_lose_and_double_nothing_on_postgres() {
 }
 
 #[tokio::test]
-async fn kills_beside_stores_that_misbehave_do_no_harm() {
+async fn kills_beside_stores_that_misbehave_do_no_harm_on_sqlite() {
     passes(Run::Mixed(Sqlite)).await;
+}
+
+#[tokio::test]
+async fn kills_beside_stores_that_misbehave_do_no_harm_on_postgres() {
+    passes(Run::Mixed(Postgres)).await;
 }
 
 #[tokio::test]
@@ -61,10 +67,15 @@ async fn a_late_write_that_nobody_rechecks_is_found() {
     assert!(found.judged.prices_wrong >= 6, "{found:?}");
 }
 
+/// A starved machine may fail to set a world up, before any fault: that is tried once more. What a run
+/// finds is its verdict at once; another try that finds nothing would take nothing back.
 async fn passes(run: Run) {
-    let id = id(run.id(Form::Short));
-    let found = run.carry_out(Form::Short, id, None).await.unwrap();
-    found.must_have_passed().unwrap();
+    let carry_out = || run.carry_out(Form::Short, id(run.id(Form::Short)), None);
+    let found = match carry_out().await {
+        Err(error) if error.is::<NotSetUp>() => carry_out().await,
+        found => found,
+    };
+    found.unwrap().must_have_passed().unwrap();
 }
 
 fn id(id: String) -> RunId {

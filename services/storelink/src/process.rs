@@ -8,7 +8,7 @@ use storelink_bus::{Bus, BusOptions, Credentials, streams};
 use storelink_outbound_http::{HttpClient, OutboundPolicy, PortRule};
 use storelink_service::{ServiceContext, ServiceParts};
 use storelink_settings::{OutboundPorts, Settings};
-use storelink_telemetry::{Readiness, TelemetryGuard};
+use storelink_telemetry::{Readiness, TelemetryGuard, metrics};
 use storelink_vault::CreateMissing;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -49,6 +49,7 @@ impl Process {
             Setting::Production => CreateMissing::No,
         };
         let bus = Bus::connect(&bus_options(&settings, name)).await?;
+        show_work_in_hand(&bus);
         let vault = keys::open(&settings.vault.keys_dir, create_missing)?;
         prepare_streams(&bus, setting).await?;
 
@@ -128,6 +129,20 @@ impl Process {
         }
         (outcome, ending)
     }
+}
+
+fn show_work_in_hand(bus: &Bus) {
+    let bus = bus.clone();
+    metrics().observed_gauge(
+        "work_in_hand",
+        "Messages that this process works on, by consumer.",
+        move |observe| {
+            for (consumer, count) in bus.work_in_hand() {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                observe(count, &[("consumer", &consumer)]);
+            }
+        },
+    );
 }
 
 /// Development makes the broker equal to the table. A role creates what is missing, where it may, and

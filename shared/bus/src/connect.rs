@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::monitor::{Link, Monitor};
 use crate::options::without_credentials;
+use crate::work::InHand;
 use crate::{BusOptions, Credentials};
 
 /// The oldest server that does what the stream table relies on; older ones ignore it silently.
@@ -99,6 +100,7 @@ struct Inner {
     client: async_nats::Client,
     jetstream: jetstream::Context,
     monitor: Arc<Monitor>,
+    in_hand: InHand,
     options: BusOptions,
 }
 
@@ -123,6 +125,7 @@ impl Bus {
                 client,
                 jetstream,
                 monitor,
+                in_hand: InHand::default(),
                 options: options.clone(),
             }),
         };
@@ -148,6 +151,12 @@ impl Bus {
     /// True while the connection stands.
     pub fn is_connected(&self) -> bool {
         self.inner.monitor.link().borrow().up
+    }
+
+    /// By consumer, the messages that this process works on: delivered to it, and neither acknowledged
+    /// nor given back yet. A consumer that it has worked through stays, with 0.
+    pub fn work_in_hand(&self) -> Vec<(String, usize)> {
+        self.inner.in_hand.counts()
     }
 
     /// Refused permissions since the start. Any above zero is a mistake in the broker's users.
@@ -187,6 +196,10 @@ impl Bus {
 
     pub(crate) fn monitor(&self) -> &Monitor {
         &self.inner.monitor
+    }
+
+    pub(crate) fn in_hand(&self) -> &InHand {
+        &self.inner.in_hand
     }
 
     pub(crate) fn link(&self) -> tokio::sync::watch::Receiver<Link> {

@@ -293,7 +293,8 @@ pub struct LaneSettings {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct OrderSettings {
-    /// How far each read reaches back before the last one; at least 10 minutes.
+    /// How far each read reaches back before the last one. Stores note an order's time before others can
+    /// see it: less than 10 minutes (the default) is for tests alone.
     #[serde(rename = "overlap_seconds", with = "values::seconds")]
     pub overlap: Duration,
     /// After this time a walk saves its position and yields.

@@ -12,7 +12,7 @@ use crate::evidence::Evidence;
 use crate::outcome::{Outcome, RunId};
 use crate::schedule::{Kill, Schedule};
 use crate::settle::Demand;
-use crate::stage::{DatabaseKind, Setup, Stage};
+use crate::stage::{DatabaseKind, Setup, Stage, Way};
 use crate::traffic::{Rates, Traffic};
 
 /// How long a process is looked at for work in flight before it is killed all the same.
@@ -20,6 +20,10 @@ const WORK_LIMIT: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(15);
 /// Traffic before the first fault; memory is then what it is in normal work.
 const WARM_UP: (u64, u64) = (400, 80);
+
+/// A store that is read by its schedule sells nothing any more so long before the last run of it that
+/// lies within the traffic: its last orders are changed until then.
+const BEFORE_ITS_RUN: Duration = Duration::from_secs(12);
 
 /// How much is killed.
 #[derive(Debug, Clone)]
@@ -58,11 +62,19 @@ impl Plan {
     #[must_use]
     pub fn new(database: DatabaseKind, kills: u64, traffic: Duration) -> Self {
         let recheck_seconds = 15;
+        let mut setup = Setup::on(database)
+            .with("STORELINK_LANES__RECHECK_AFTER_SECONDS", recheck_seconds)
+            .with("STORELINK_LANES__LEASE_SECONDS", 6);
+        setup.ways = [Way::Asked, Way::Scheduled, Way::Called];
         Self {
-            setup: Setup::on(database)
-                .with("STORELINK_LANES__RECHECK_AFTER_SECONDS", recheck_seconds)
-                .with("STORELINK_LANES__LEASE_SECONDS", 6),
-            rates: Rates::full(),
+            setup,
+            rates: Rates {
+                // Then the run of the schedule at the end of the traffic brings the last of them.
+                scheduled_for: traffic.saturating_sub(BEFORE_ITS_RUN),
+                // So often that the registry, too, is nearly always asked for something.
+                read_every: Duration::from_millis(500),
+                ..Rates::full()
+            },
             kills,
             traffic,
             broker_kills: 2,
@@ -75,10 +87,12 @@ impl Plan {
         }
     }
 
-    /// The same with stores that misbehave.
+    /// The same with stores that misbehave. One that refuses what a schedule or a call asked for may
+    /// have to be asked again.
     #[must_use]
     pub fn mixed(mut self) -> Self {
         self.store_faults = true;
+        self.demand.unasked = false;
         self
     }
 
@@ -89,6 +103,7 @@ impl Plan {
     pub async fn run(&self, run: RunId) -> anyhow::Result<Outcome> {
         let mut stage = Stage::open(&self.setup).await?;
         let evidence = Evidence::new(stage.system.broker_url(), stage.stores.client()).await?;
+        stage.begin_schedules().await?;
         let traffic = Traffic::begin(&stage, &self.rates, run.seed);
         let began = Instant::now();
         traffic.more(WARM_UP.0, WARM_UP.1).await?;
@@ -193,10 +208,13 @@ async fn kill_at_work(
     role: Role,
 ) -> anyhow::Result<Option<String>> {
     let deadline = Instant::now() + WORK_LIMIT;
+    let counts = traffic.counts();
     loop {
+        let in_hand = evidence.in_hand(&stage.system, process, counts).await?;
         stage.system.freeze(process).await?;
-        let work = evidence.of(process, role, traffic.counts()).await?;
+        let work = evidence.left(&in_hand, process, role, counts).await?;
         if work.is_some() || Instant::now() >= deadline {
+            stage.memory.look();
             let status = stage.system.kill(process).await?;
             ensure!(status.code().is_none(), "{process} ended by itself");
             return Ok(work);

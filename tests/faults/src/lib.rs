@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod acks;
 pub mod evidence;
 pub mod freeze;
 pub mod kills;

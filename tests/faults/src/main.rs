@@ -62,7 +62,8 @@ async fn carry_out(arguments: &Arguments) -> anyhow::Result<bool> {
                 seed,
                 commit: commit.clone(),
             };
-            if let Some(known) = known.iter().find(|known| known.run == id) {
+            let known = known.iter().find(|known| known.run == id);
+            if let Some(known) = known.filter(|_| id.names_a_commit()) {
                 say(&format!("known: {}", known.summary()));
                 all.push(known.clone());
                 continue;

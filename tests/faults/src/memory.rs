@@ -52,10 +52,17 @@ impl Memory {
         samples.processes = processes;
     }
 
-    /// The values now are those after the warm-up.
+    /// The values now are those after the warm-up, of every process that has none yet.
     pub fn is_warm(&self) {
         let mut samples = take(&self.samples);
-        samples.warm = samples.now();
+        for (name, now) in samples.now() {
+            samples.warm.entry(name).or_insert(now);
+        }
+    }
+
+    /// The last look at a process that is about to be killed.
+    pub fn look(&self) {
+        take(&self.samples).sample();
     }
 
     /// The highest resident size of each process so far, MiB.
@@ -66,14 +73,17 @@ impl Memory {
         samples.peaks.clone()
     }
 
-    /// The processes that take much more than after the warm-up, with both values in MiB.
+    /// The processes that take much more than after the warm-up, with both values in MiB, and those
+    /// that nobody looked at then.
     #[must_use]
     pub fn not_fallen_back(&self) -> Vec<String> {
         let samples = take(&self.samples);
         let above = |(name, now): (String, u64)| {
-            let warm = *samples.warm.get(&name)?;
+            let Some(warm) = samples.warm.get(&name).copied() else {
+                return Some(format!("{name} was not looked at after the warm-up"));
+            };
             let allowed = (warm + BACK_MIB).max(warm + warm / BACK_SHARE);
-            (now > allowed).then(|| format!("{name}: {now} MiB, {warm} after the warm-up"))
+            (now > allowed).then(|| format!("{name} takes {now} MiB, {warm} after the warm-up"))
         };
         samples.now().into_iter().filter_map(above).collect()
     }
@@ -133,10 +143,19 @@ mod tests {
             memory
                 .not_fallen_back()
                 .iter()
-                .any(|text| text.starts_with("own: "))
+                .any(|text| text.starts_with("own "))
         );
         assert!(memory.peaks().get("own").is_some_and(|peak| *peak > 80));
         drop(ballast);
+        assert!(memory.not_fallen_back().is_empty());
+        let new = ("new".to_owned(), own);
+        memory.follow(BTreeMap::from([("own".to_owned(), own), new]));
+        let unknown = memory.not_fallen_back();
+        assert!(
+            matches!(unknown.as_slice(), [text] if text.starts_with("new ")),
+            "{unknown:?}"
+        );
+        memory.is_warm();
         assert!(memory.not_fallen_back().is_empty());
     }
 }

@@ -32,6 +32,16 @@ pub struct RunId {
     pub commit: String,
 }
 
+impl RunId {
+    /// Whether it names a commit and nothing beside it: only then is a run of this name the same one.
+    /// Changed files may have changed since.
+    #[must_use]
+    pub fn names_a_commit(&self) -> bool {
+        let is_hex = self.commit.chars().all(|c| c.is_ascii_hexdigit());
+        is_hex && !self.commit.is_empty()
+    }
+}
+
 /// What a run found. All numbers of what must not be are 0 in a run that passed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -90,6 +100,10 @@ pub struct Judged {
     pub orders_doubled: u64,
     /// Differences between the stores' orders and what is known of them.
     pub orders_different: u64,
+    /// Orders whose events went back to what the order was before.
+    pub orders_gone_back: u64,
+    /// Calls of stores about their orders.
+    pub calls_of_stores: u64,
     /// Quantities that were judged.
     pub quantities: u64,
     /// Quantities that are not the last that was said.
@@ -169,7 +183,7 @@ impl Outcome {
     pub fn summary(&self) -> String {
         let judged = &self.judged;
         format!(
-            "{} seed {} ({}): {:?}, {} kills with work in flight, {} orders ({} missing, {} doubled, {} different), \
+            "{} seed {} ({}): {:?}, {} kills with work in flight, {} orders ({} missing, {} doubled, {} different, {} gone back), \
              {} levels and {} prices said ({} and {} wrong), {} regressions ({} lasting, longest {} ms), \
              {} foreign writes, {} panics, values right {} ms and all right {} ms after the last fault, at most {} MiB",
             self.run.id,
@@ -181,6 +195,7 @@ impl Outcome {
             judged.orders_missing,
             judged.orders_doubled,
             judged.orders_different,
+            judged.orders_gone_back,
             judged.levels_said,
             judged.prices_said,
             judged.quantities_wrong,
@@ -243,4 +258,26 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Outcome>> {
         .iter()
         .filter_map(|line| serde_json::from_str(line).ok());
     Ok(outcomes.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changed_files_and_an_unknown_commit_are_never_the_same_run() {
+        for (commit, expected) in [
+            ("5cc50c4f00d1", true),
+            ("5cc50c4f00d1+", false),
+            ("unknown", false),
+            ("", false),
+        ] {
+            let run = RunId {
+                id: "kills-postgres".to_owned(),
+                seed: 1,
+                commit: commit.to_owned(),
+            };
+            assert_eq!(run.names_a_commit(), expected, "{commit:?}");
+        }
+    }
 }

@@ -17,6 +17,8 @@ use crate::traffic::{Rates, Traffic};
 const PER_MINUTE: u32 = 120;
 const RECHECK_SECONDS: u64 = 15;
 const MINUTE_US: i64 = 60_000_000;
+/// Traffic after which the memory of a process is what it is in normal work.
+const WARM_UP: (u64, u64) = (400, 20);
 /// Processes of each of these roles in the middle of the run.
 const MOST: usize = 4;
 const ROLES: [Role; 4] = [
@@ -69,7 +71,7 @@ impl Plan {
         let mut stage = Stage::open(&self.setup).await?;
         let traffic = Traffic::begin(&stage, &self.rates, run.seed);
         let began = Instant::now();
-        traffic.more(400, 20).await?;
+        traffic.more(WARM_UP.0, WARM_UP.1).await?;
         stage.memory.is_warm();
         sleep_until(began + self.phase).await;
 
@@ -87,7 +89,10 @@ impl Plan {
             stage.system.wait_until_ready(process).await?;
         }
         stage.memory.follow(stage.system.process_ids());
-        sleep_until(Instant::now() + self.phase).await;
+        let all_ready = Instant::now();
+        traffic.more(WARM_UP.0, WARM_UP.1).await?;
+        stage.memory.is_warm();
+        sleep_until(all_ready + self.phase).await;
 
         // The first ones go, and all others but the last of each role.
         let last = |name: &&String| !name.ends_with(&format!("-{MOST}"));

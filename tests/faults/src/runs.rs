@@ -78,23 +78,21 @@ impl Run {
         let seconds = |short: u64, long: u64| {
             Duration::from_secs(if form == Form::Short { short } else { long })
         };
-        let kills = |database| {
-            let kills = if form == Form::Short { 20 } else { 200 };
-            kills::Plan::new(database, kills, seconds(60, 600))
-        };
+        let number = |short: u64, long: u64| if form == Form::Short { short } else { long };
         match self {
             Self::Kills(database) => {
-                let mut plan = kills(database);
+                let mut plan = kills::Plan::new(database, number(20, 200), seconds(60, 600));
                 plan.setup.folder = folder;
                 plan.run(run).await
             }
             Self::Mixed(database) => {
-                let mut plan = kills(database).mixed();
+                let plan = kills::Plan::new(database, number(10, 200), seconds(30, 600));
+                let mut plan = plan.mixed();
                 plan.setup.folder = folder;
                 plan.run(run).await
             }
             Self::Freeze => {
-                let mut plan = freeze::Plan::new(if form == Form::Short { 1 } else { 10 });
+                let mut plan = freeze::Plan::new(number(1, 10));
                 plan.setup.folder = folder;
                 plan.run(run).await
             }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::memory::LIMIT_MIB;
 use crate::outcome::Judged;
-use crate::stage::{SKUS, Stage, WAREHOUSE};
+use crate::stage::{SKUS, Stage, WAREHOUSE, Way};
 use crate::traffic::{Counts, Traffic};
 
 const LOOK: Duration = Duration::from_millis(500);
@@ -31,6 +31,8 @@ pub struct Demand {
     pub recovery: Duration,
     /// How long an older value may stand.
     pub regression: Duration,
+    /// Orders of stores that are read by a schedule or by calls must arrive without being asked for.
+    pub unasked: bool,
 }
 
 impl Demand {
@@ -41,6 +43,7 @@ impl Demand {
         Self {
             recovery,
             regression: Duration::from_secs(recheck_seconds) + SLACK,
+            unasked: true,
         }
     }
 }
@@ -78,7 +81,8 @@ impl Stage {
         let deadline = Instant::now() + demand.recovery;
         note(&mut complaints, self.values_are_written(deadline).await);
         let values = last_fault.elapsed();
-        note(&mut complaints, self.orders_have_arrived(deadline).await);
+        let arrived = self.orders_have_arrived(deadline, demand.unasked).await;
+        note(&mut complaints, arrived);
         let recovery = last_fault.elapsed();
         if complaints.is_empty() {
             // Sales lowered the stores' own stock after the last level of some articles: of these
@@ -87,7 +91,8 @@ impl Stage {
             note(&mut complaints, self.stores_show_the_last_word().await);
         }
         let judged = self.judge_all(&counts, demand, &mut complaints).await?;
-        complaints.extend(self.memory_complaints());
+        note(&mut complaints, self.memory_falls_back().await);
+        complaints.extend(self.memory_above_the_limit());
         note(&mut complaints, self.system.all_run());
         Ok(Settled {
             judged,
@@ -115,12 +120,22 @@ impl Stage {
         .await
     }
 
-    /// Reads the stores until every order has arrived as it is now.
-    async fn orders_have_arrived(&mut self, deadline: Instant) -> anyhow::Result<()> {
+    /// Waits until every order has arrived as it is now. Only stores that were asked all the while are
+    /// asked here, too, unless the others' own ways may have been blocked for good: what a schedule or a
+    /// call should have brought stays missing.
+    async fn orders_have_arrived(
+        &mut self,
+        deadline: Instant,
+        unasked: bool,
+    ) -> anyhow::Result<()> {
+        let ways: &[Way] = match unasked {
+            true => &[Way::Asked],
+            false => &[Way::Asked, Way::Scheduled, Way::Called],
+        };
         let mut hub = Hub::connect(self.system.broker_url()).await?;
         let limit = left(deadline);
         eventually_every(LOOK, "every order has arrived", limit, async || {
-            self.read("orders").await?;
+            self.read_those("orders", ways).await?;
             hub.read().await?;
             for link in &self.links {
                 self.all_there(link).await?;
@@ -214,6 +229,7 @@ impl Stage {
             levels_said: counts.levels.load(Ordering::SeqCst),
             prices_said: counts.prices.load(Ordering::SeqCst),
             order_edits: counts.edits.load(Ordering::SeqCst),
+            calls_of_stores: counts.announced.load(Ordering::SeqCst),
             ..Judged::default()
         };
         for store in &verdict.stores {
@@ -227,6 +243,11 @@ impl Stage {
             judged.prices_wrong += long(store.prices.wrong.len());
             judged.write_requests += long(store.writes.requests);
             judged.writes_foreign += long(store.writes.foreign.len());
+        }
+        for link in &self.links {
+            let gone_back = self.judge().orders_gone_back(link, &hub);
+            judged.orders_gone_back += long(gone_back.len());
+            complaints.extend(gone_back.first().cloned());
         }
         self.judge_regressions(demand, &mut judged, complaints)
             .await?;
@@ -260,22 +281,23 @@ impl Stage {
         Ok(())
     }
 
-    fn memory_complaints(&self) -> Vec<String> {
-        let above = self
-            .memory
-            .peaks()
-            .into_iter()
-            .filter(|(_, mib)| *mib > LIMIT_MIB);
-        let mut complaints: Vec<String> = above
+    /// The judge itself has just asked for every order: what that took is given back, too.
+    async fn memory_falls_back(&self) -> anyhow::Result<()> {
+        let limit = Duration::from_secs(30);
+        eventually_every(LOOK, "memory falls back", limit, async || {
+            let stayed = self.memory.not_fallen_back();
+            ensure!(stayed.is_empty(), "{}", stayed.join("; "));
+            Ok(())
+        })
+        .await
+    }
+
+    fn memory_above_the_limit(&self) -> Vec<String> {
+        let peaks = self.memory.peaks();
+        let above = peaks.into_iter().filter(|(_, mib)| *mib > LIMIT_MIB);
+        above
             .map(|(name, mib)| format!("{name} took {mib} MiB, more than {LIMIT_MIB}"))
-            .collect();
-        let stayed = self.memory.not_fallen_back();
-        complaints.extend(
-            stayed
-                .iter()
-                .map(|text| format!("memory did not fall back: {text}")),
-        );
-        complaints
+            .collect()
     }
 }
 

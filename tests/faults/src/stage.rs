@@ -51,6 +51,25 @@ impl DatabaseKind {
     }
 }
 
+/// By what the orders of a store get read during a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Somebody asks for a read again and again.
+    Asked,
+    /// Its schedule alone.
+    Scheduled,
+    /// The store's own calls alone.
+    Called,
+}
+
+/// The shortest interval of a schedule.
+pub const SCHEDULE: Duration = Duration::from_secs(60);
+
+/// That a world could not be set up: no fault had happened yet.
+#[derive(Debug, thiserror::Error)]
+#[error("the world of the run cannot be set up")]
+pub struct NotSetUp;
+
 /// How a world is set up.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -64,6 +83,8 @@ pub struct Setup {
     pub requests_per_minute: Option<u32>,
     /// What every request to a store takes at least.
     pub latency: Duration,
+    /// How the stores' orders get read, store by store.
+    pub ways: [Way; 3],
     /// Keeps logs here; in a temporary folder when none.
     pub folder: Option<PathBuf>,
 }
@@ -81,8 +102,12 @@ impl Setup {
             settings: Vec::new(),
             requests_per_minute: None,
             latency: Duration::from_millis(40),
+            ways: [Way::Asked; 3],
             folder: None,
         }
+        // A walk that reached back over the whole run would hide what an earlier one left out.
+        .with("STORELINK_ORDERS__OVERLAP_SECONDS", 5)
+        .with("STORELINK_ORDERS__WALK_YIELD_SECONDS", 1)
     }
 
     /// With a setting.
@@ -113,6 +138,8 @@ pub struct Stage {
     pub hub: Hub,
     /// The linked stores.
     pub links: Vec<LinkedStore>,
+    /// How their orders get read, in the same order.
+    pub ways: [Way; 3],
     /// The articles with their prices at the beginning.
     pub articles: Vec<(String, Decimal)>,
     /// The memory of the processes.
@@ -124,8 +151,12 @@ impl Stage {
     /// and two prices and waits until every store shows them.
     ///
     /// # Errors
-    /// When a step fails or takes too long.
+    /// [`NotSetUp`] when a step fails or takes too long.
     pub async fn open(setup: &Setup) -> anyhow::Result<Self> {
+        Self::set_up(setup).await.context(NotSetUp)
+    }
+
+    async fn set_up(setup: &Setup) -> anyhow::Result<Self> {
         let mut options = SystemOptions::process_per_role();
         options.layout = Layout::ProcessPerRole {
             replicas: setup.replicas,
@@ -159,6 +190,7 @@ impl Stage {
             erp,
             hub,
             links,
+            ways: setup.ways,
             articles,
             memory,
         };
@@ -193,11 +225,36 @@ impl Stage {
     /// # Errors
     /// When a read fails.
     pub async fn read(&self, entity: &str) -> anyhow::Result<()> {
-        let reads = self
-            .links
-            .iter()
-            .map(|link| read_now(&self.api, &link.connection, entity));
+        self.read_those(entity, &[Way::Asked, Way::Scheduled, Way::Called])
+            .await
+    }
+
+    /// The same of the stores whose orders get read in one of these ways.
+    ///
+    /// # Errors
+    /// When a read fails.
+    pub async fn read_those(&self, entity: &str, ways: &[Way]) -> anyhow::Result<()> {
+        let of_these = self.links.iter().zip(&self.ways);
+        let reads = of_these
+            .filter(|(_, way)| ways.contains(way))
+            .map(|(link, _)| read_now(&self.api, &link.connection, entity));
         try_join_all(reads).await.map(drop)
+    }
+
+    /// Switches the shortest schedule on where nothing else gets orders read: its first run is an
+    /// interval from now.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn begin_schedules(&self) -> anyhow::Result<()> {
+        for (link, way) in self.links.iter().zip(&self.ways) {
+            if *way == Way::Scheduled {
+                let seconds = SCHEDULE.as_secs();
+                let id = &link.connection;
+                self.api.switch_on(id, "orders", seconds).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Every request to a store takes at least so long from now on: one is nearly always under way.

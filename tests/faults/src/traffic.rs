@@ -1,5 +1,6 @@
 //! What goes on in the world while things break: levels, prices, sales and their changes.
 
+mod calls;
 mod sales;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use storelink_test_support::eventually::eventually;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{LISTS, Stage, WAREHOUSE, price};
+use crate::stage::{LISTS, Stage, WAREHOUSE, Way, price};
 
 /// How long a part may take to go on, or to end.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -38,8 +39,10 @@ pub struct Rates {
     pub levels: u64,
     /// Changed prices in a second.
     pub prices: u64,
-    /// Between two wishes to read the orders of a store.
+    /// Between two wishes to read the orders of a store that is asked.
     pub read_every: Duration,
+    /// How long a store that is read by its schedule sells anything.
+    pub scheduled_for: Duration,
 }
 
 impl Rates {
@@ -51,6 +54,7 @@ impl Rates {
             levels: 100,
             prices: 10,
             read_every: Duration::from_secs(2),
+            scheduled_for: Duration::MAX,
         }
     }
 }
@@ -69,8 +73,11 @@ pub struct Counts {
     pub orders: AtomicU64,
     /// Edits, cancellations and refunds of orders.
     pub edits: AtomicU64,
-    /// Requests to the API that wait for their answer now.
-    pub asking: AtomicU64,
+    /// Calls of stores about their orders.
+    pub announced: AtomicU64,
+    /// Requests to the API, one after the other: counted when they begin and again when they end, so
+    /// that an odd number says that one waits for its answer.
+    pub calls: AtomicU64,
 }
 
 impl Counts {
@@ -100,9 +107,10 @@ impl Traffic {
         let mut articles = stage.articles.clone();
         articles.retain(|(sku, _)| !left_out.contains(sku));
         let skus: Vec<String> = articles.iter().map(|(sku, _)| sku.clone()).collect();
-        let names: Vec<String> = stage.links.iter().map(|l| l.plan.name.clone()).collect();
-        let connections = stage.links.iter().map(|l| l.connection.clone()).collect();
+        let shops_open = sales::Shop::all(stage, rates.scheduled_for);
+        let reads = Reads::of(stage);
         let (erp, api) = (Arc::clone(&stage.erp), stage.api.clone());
+        let (announce, announced) = calls::channel();
         let shops = stage.stores.client();
         let tasks = vec![
             tokio::spawn(say_levels(
@@ -117,7 +125,7 @@ impl Traffic {
                 rates.prices,
                 random(seed, 2),
                 articles,
-                erp,
+                Arc::clone(&erp),
             )),
             tokio::spawn(sales::go_on(
                 Arc::clone(&counts),
@@ -125,14 +133,16 @@ impl Traffic {
                 random(seed, 3),
                 skus,
                 shops,
-                names,
+                shops_open,
+                announce,
             )),
-            tokio::spawn(read_orders(
+            tokio::spawn(calls::go_on(
                 Arc::clone(&counts),
-                rates.read_every,
-                api,
-                connections,
+                random(seed, 4),
+                erp,
+                announced,
             )),
+            tokio::spawn(read(Arc::clone(&counts), rates.read_every, api, reads)),
         ];
         Self { counts, tasks }
     }
@@ -277,28 +287,44 @@ async fn say_prices(
     Ok(())
 }
 
+/// What is asked for.
+struct Reads {
+    orders: Vec<String>,
+    products: Vec<String>,
+}
+
+impl Reads {
+    /// The orders of those stores that are asked, the products of all.
+    fn of(stage: &Stage) -> Self {
+        let of_links = stage.links.iter().zip(&stage.ways);
+        let asked = of_links.filter(|(_, way)| **way == Way::Asked);
+        Self {
+            orders: asked.map(|(link, _)| link.connection.clone()).collect(),
+            products: stage.links.iter().map(|l| l.connection.clone()).collect(),
+        }
+    }
+}
+
 /// Asks for reads all the while; refusals are expected while a role is away.
-async fn read_orders(
-    counts: Arc<Counts>,
-    pause: Duration,
-    api: Api,
-    connections: Vec<String>,
-) -> anyhow::Result<()> {
+async fn read(counts: Arc<Counts>, pause: Duration, api: Api, reads: Reads) -> anyhow::Result<()> {
     for round in 0_u64.. {
         if !counts.goes_on() {
             break;
         }
         let began = Instant::now();
-        for connection in &connections {
+        let orders = reads.orders.iter().map(|connection| (connection, "orders"));
+        let products = reads
+            .products
+            .iter()
+            .map(|connection| (connection, "products"));
+        let products = products.filter(|_| round.is_multiple_of(PRODUCTS_EVERY));
+        for (connection, entity) in orders.chain(products) {
             if counts.no_reads.load(Ordering::SeqCst) {
                 break;
             }
-            counts.asking.fetch_add(1, Ordering::SeqCst);
-            api.run_now(connection, "orders").await.ok();
-            if round.is_multiple_of(PRODUCTS_EVERY) {
-                api.run_now(connection, "products").await.ok();
-            }
-            counts.asking.fetch_sub(1, Ordering::SeqCst);
+            counts.calls.fetch_add(1, Ordering::SeqCst);
+            api.run_now(connection, entity).await.ok();
+            counts.calls.fetch_add(1, Ordering::SeqCst);
         }
         while counts.goes_on() && began.elapsed() < pause {
             sleep(TICK).await;

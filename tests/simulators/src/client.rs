@@ -143,6 +143,15 @@ impl SimulatorClient {
         self.get(&at(store, &format!("/orders/{id}"))).await
     }
 
+    /// The refunds of one order in full as the store's API lists them.
+    ///
+    /// # Errors
+    /// When the control API is away or there is no such order.
+    pub async fn refunds(&self, store: &str, order: u64) -> Result<Vec<Value>, ClientError> {
+        self.get(&at(store, &format!("/orders/{order}/refunds")))
+            .await
+    }
+
     /// Lets something happen in a shop.
     ///
     /// # Errors

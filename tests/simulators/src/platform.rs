@@ -57,6 +57,8 @@ pub(crate) trait Platform: Send + Sync {
     fn orders(&self) -> Vec<OrderSummary>;
     /// One order in full as the API would show it.
     fn order(&self, id: u64) -> Option<Value>;
+    /// The refunds of one order in full as the API would list them.
+    fn refunds(&self, order: u64) -> Option<Vec<Value>>;
     /// Changes the store's clock.
     fn set_clock(&self, setting: ClockSetting);
 }

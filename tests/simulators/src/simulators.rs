@@ -313,6 +313,12 @@ impl StoreHandle {
         self.0.platform.order(id)
     }
 
+    /// The refunds of one order in full as the API lists them.
+    #[must_use]
+    pub fn refunds(&self, order: u64) -> Option<Vec<Value>> {
+        self.0.platform.refunds(order)
+    }
+
     /// Puts a fault in force and answers its number.
     pub fn set_fault(&self, fault: Fault) -> u64 {
         let id = self.0.next_fault.fetch_add(1, Ordering::SeqCst);

@@ -12,6 +12,7 @@ mod extract;
 mod holds;
 mod home;
 pub(crate) mod idempotency;
+mod in_hand;
 pub(crate) mod json;
 mod ledger;
 mod lifecycle;
@@ -100,5 +101,9 @@ pub(crate) fn router(registry: Shared) -> Router {
         .fallback(|| async { Problem::new(catalogue::ROUTE_UNKNOWN) })
         .method_not_allowed_fallback(|| async { Problem::new(catalogue::METHOD_NOT_ALLOWED) })
         .layer(middleware::from_fn(answer::finish))
+        .layer(middleware::from_fn_with_state(
+            in_hand::InHand::shown(),
+            in_hand::count,
+        ))
         .with_state(registry)
 }

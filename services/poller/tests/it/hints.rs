@@ -5,7 +5,6 @@ use storelink_events::internal::{OrderRead, StoreHint};
 use storelink_model::{ConnectionId, Timestamp};
 use storelink_test_support::database::TestDatabase;
 use storelink_test_support::on_each_database;
-use tokio::time::Instant;
 
 use crate::store::Asked;
 use crate::world::{World, ids};
@@ -84,17 +83,15 @@ async fn a_flood_of_hints_for_one_order_is_few_reads_and_the_last_word_counts() 
     let world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
     let store = &world.links[0].id;
     world.store().place(7);
-    let begun = Instant::now();
     for edit in 0..500 {
         world.store().edit(7, &format!("edit {edit}"));
         world.hint(store, Some(7)).await;
     }
-    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
     world.at_rest().await;
     assert_eq!(last(&world.orders().await), "edit 499");
-    // One in each second that the flood lasts, one before and one after it.
+    // One in each second that the flood lasts, whatever the machine makes of that; never one for each.
     let reads = reads(&world.store().asked());
-    assert!(reads <= seconds + 3, "{reads} reads in {seconds} s");
+    assert!(reads <= 100, "{reads} reads for 500 hints");
     world.stop().await;
 }
 
@@ -110,7 +107,6 @@ async fn a_flood_of_hints_of_one_store_holds_no_other_up_and_ends_in_a_walk() {
         world.hint(&flooding.id, Some(id)).await;
     }
     other.store.place(1);
-    let begun = Instant::now();
     world.hint(&other.id, Some(1)).await;
     let mut orders = Vec::new();
     let mut most = 0;
@@ -122,8 +118,11 @@ async fn a_flood_of_hints_of_one_store_holds_no_other_up_and_ends_in_a_walk() {
             at_other(&orders)
         })
         .await;
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // Not behind the flood.
+    let flooded = orders
+        .iter()
+        .filter(|order| order.connection == flooding.id);
+    assert!(flooded.count() < 300);
     assert!(most <= 25, "{most} jobs of hints");
 
     world

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod hold;
+mod in_hand;
 mod item;
 mod outcome;
 mod settle;
@@ -22,6 +23,7 @@ use crate::streams::{ConsumerSpec, ensure_consumer};
 
 use backoff::pause_after_trouble;
 pub use hold::Hold;
+pub(crate) use in_hand::InHand;
 pub use item::WorkItem;
 pub use outcome::Outcome;
 use settle::release;
@@ -171,8 +173,13 @@ impl WorkLoop {
                 let group: Vec<Delivery> = deliveries.by_ref().take(together).collect();
                 let items = group.iter().map(|delivery| delivery.item.clone()).collect();
                 let handler = handler.clone();
+                let taken = self.bus.in_hand().take(&self.consumer.name, group.len());
                 let work = async move { handler(items).await };
-                running.spawn(task::work(self.bus.clone(), self.limits(), group, work));
+                let work = task::work(self.bus.clone(), self.limits(), group, work);
+                running.spawn(async move {
+                    work.await;
+                    drop(taken);
+                });
             }
             if end == PullEnd::Complete {
                 continue;

@@ -71,6 +71,45 @@ async fn a_message_is_delivered_with_its_data_and_removed_when_done() {
 }
 
 #[tokio::test]
+async fn a_message_is_in_hand_until_it_is_settled() {
+    let (_broker, bus) = with_streams().await;
+    assert!(bus.work_in_hand().is_empty());
+    let (begun, mut begins) = mpsc::channel(4);
+    let finish = Arc::new(Notify::new());
+    let handler = {
+        let finish = finish.clone();
+        move |_item| {
+            let (begun, finish) = (begun.clone(), finish.clone());
+            async move {
+                begun.send(()).await.unwrap();
+                finish.notified().await;
+                Outcome::Done
+            }
+        }
+    };
+    let cancel = CancellationToken::new();
+    let work = WorkLoop::new(&bus, streams::ORDER_INGEST).batch(4);
+    let worker = tokio::spawn(work.run(handler, cancel.clone()));
+    publish(&bus, "order.woocommerce.c1.1", "{}").await;
+    publish(&bus, "order.woocommerce.c1.2", "{}").await;
+    for _ in 0..2 {
+        in_time("the work", begins.recv()).await.unwrap();
+    }
+    let in_hand = |count| vec![("order-ingest".to_owned(), count)];
+    assert_eq!(bus.work_in_hand(), in_hand(2));
+    finish.notify_one();
+    eventually("one is done", || async { bus.work_in_hand() == in_hand(1) }).await;
+    finish.notify_one();
+    eventually("both are done", || async {
+        bus.work_in_hand() == in_hand(0)
+    })
+    .await;
+    assert_eq!(messages(&bus, names::ORDERS).await, 0, "confirmed before");
+    cancel.cancel();
+    in_time("the end", worker).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_parked_message_is_in_dead_unchanged_and_can_be_retried() {
     let (_broker, bus) = with_streams().await;
     let mut headers = Headers::new();

@@ -64,6 +64,12 @@ fn of_store(store: &StoreHandle, method: &str, rest: &[&str], request: &Request)
             Some(order) => Ok(ok(&order)),
             None => Err(refusal(404, "no such order")),
         },
+        ("GET", ["orders", id, "refunds"]) => {
+            match id.parse().ok().and_then(|id| store.refunds(id)) {
+                Some(refunds) => Ok(ok(&refunds)),
+                None => Err(refusal(404, "no such order")),
+            }
+        }
         ("POST", ["actions"]) => {
             let action: Action = read(request)?;
             store

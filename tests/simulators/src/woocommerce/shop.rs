@@ -11,7 +11,7 @@ use super::money::text as amount;
 use super::order::Order;
 use super::order_edit;
 use super::order_routes::remove;
-use super::order_view::write_order;
+use super::order_view::{write_order, write_refund};
 use super::order_write::{place, set_status};
 use super::product::{Kind, Product};
 use super::product_write::{change_stock, members, update};
@@ -201,7 +201,24 @@ fn summary(state: &State, config: &Config, order: &Order) -> OrderSummary {
 /// One order in full as the API shows it.
 pub(crate) fn order(store: &WooStore, state: &State, id: u64) -> Option<Value> {
     let order = state.orders.get(&id)?;
-    let view = View {
+    let mut text = JsonText::default();
+    write_order(&mut text, order, view(store, state), None);
+    serde_json::from_slice(&text.into_bytes()).ok()
+}
+
+/// The refunds of an order in full, oldest first.
+pub(crate) fn refunds(store: &WooStore, state: &State, order: u64) -> Option<Vec<Value>> {
+    let refunds = &state.orders.get(&order)?.refunds;
+    let shown = refunds.iter().map(|refund| {
+        let mut text = JsonText::default();
+        write_refund(&mut text, refund, view(store, state), false, None);
+        serde_json::from_slice(&text.into_bytes()).ok()
+    });
+    shown.collect()
+}
+
+fn view<'a>(store: &'a WooStore, state: &'a State) -> View<'a> {
+    View {
         state,
         site: &store.config.site,
         version: store.config.spec.version,
@@ -209,8 +226,5 @@ pub(crate) fn order(store: &WooStore, state: &State, id: u64) -> Option<Value> {
         now: store.clock.now(),
         editing: false,
         decimals: store.config.spec.decimals,
-    };
-    let mut text = JsonText::default();
-    write_order(&mut text, order, view, None);
-    serde_json::from_slice(&text.into_bytes()).ok()
+    }
 }

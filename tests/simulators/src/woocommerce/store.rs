@@ -360,6 +360,10 @@ impl Platform for WooStore {
         shop::order(self, &lock(&self.state), id)
     }
 
+    fn refunds(&self, order: u64) -> Option<Vec<Value>> {
+        shop::refunds(self, &lock(&self.state), order)
+    }
+
     fn set_clock(&self, setting: ClockSetting) {
         self.clock.set(setting);
     }

@@ -2,6 +2,7 @@
 //! arrived. It reads the simulators' records, the API and the events; never a log or a table.
 
 mod delays;
+mod going_back;
 mod orders;
 mod regressions;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod values;
 mod woocommerce;
 mod writes;
 
+use serde_json::Value;
 use storelink_simulators::SimulatorClient;
 
 pub use delays::Delays;
@@ -132,7 +134,7 @@ impl Judge<'_> {
         let summaries = self.stores.orders(&link.plan.name).await?;
         let mut in_store = Vec::with_capacity(summaries.len());
         for summary in &summaries {
-            in_store.push(self.stores.order(&link.plan.name, summary.id).await?);
+            in_store.push(self.order(&link.plan.name, summary.id).await?);
         }
         let in_ledger = self.api.orders(&link.connection).await?;
         Ok(orders::judge(
@@ -140,6 +142,26 @@ impl Judge<'_> {
             &in_ledger,
             &hub.orders_of(&link.connection),
         ))
+    }
+
+    /// The orders of a store that, by their events, went back to what they were before: only where
+    /// nobody in the shop changed anything back.
+    #[must_use]
+    pub fn orders_gone_back(&self, link: &LinkedStore, hub: &Hub) -> Vec<String> {
+        going_back::of_orders(&hub.orders_of(&link.connection))
+    }
+
+    /// An order as the store shows it, with its refunds in full.
+    async fn order(&self, store: &str, id: u64) -> anyhow::Result<Value> {
+        let mut order = self.stores.order(store, id).await?;
+        if let Some(refunds) = order.get_mut("refunds")
+            && refunds
+                .as_array()
+                .is_some_and(|refunds| !refunds.is_empty())
+        {
+            *refunds = self.stores.refunds(store, id).await?.into();
+        }
+        Ok(order)
     }
 
     async fn store(&self, link: &LinkedStore, hub: &Hub) -> anyhow::Result<StoreVerdict> {

@@ -1,4 +1,5 @@
-//! An order as WooCommerce shows it against the order of an event, member by member.
+//! An order as WooCommerce shows it against the order of an event, member by member. Its refunds are
+//! the full ones of `orders/<id>/refunds`.
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -18,15 +19,12 @@ pub(super) fn differences(store: &Value, event: &Value) -> Vec<String> {
             ("/transaction_id", "/payment/transaction_id"),
             ("/customer_note", "/note"),
             ("/billing/email", "/customer/email"),
-            ("/billing/first_name", "/billing/first_name"),
-            ("/billing/last_name", "/billing/last_name"),
-            ("/billing/company", "/billing/company"),
-            ("/billing/address_1", "/billing/line1"),
-            ("/billing/city", "/billing/city"),
-            ("/billing/postcode", "/billing/postcode"),
-            ("/billing/country", "/billing/country"),
+            ("/billing/phone", "/customer/phone"),
         ],
     );
+    for address in ["billing", "shipping"] {
+        found.address(store, event, address);
+    }
     found.amounts(
         store,
         event,
@@ -39,7 +37,12 @@ pub(super) fn differences(store: &Value, event: &Value) -> Vec<String> {
         "/line_items",
         "/lines",
         |found, name, ours, theirs| {
-            found.texts(ours, theirs, &[("/sku", "/sku"), ("/name", "/name")]);
+            let texts = [
+                ("/id", "/external_id"),
+                ("/sku", "/sku"),
+                ("/name", "/name"),
+            ];
+            found.texts(ours, theirs, &texts);
             let amounts = [
                 ("/quantity", "/quantity"),
                 ("/subtotal", "/net_before_discount"),
@@ -49,11 +52,12 @@ pub(super) fn differences(store: &Value, event: &Value) -> Vec<String> {
             found.amounts(ours, theirs, name, &amounts);
         },
     );
-    for (ours, theirs) in [
-        ("/shipping_lines", "/shipping_charges"),
-        ("/fee_lines", "/fees"),
+    for (ours, theirs, title) in [
+        ("/shipping_lines", "/shipping_charges", "/method_title"),
+        ("/fee_lines", "/fees", "/name"),
     ] {
         found.rows(store, event, ours, theirs, |found, name, ours, theirs| {
+            found.texts(ours, theirs, &[(title, "/name")]);
             found.amounts(
                 ours,
                 theirs,
@@ -127,27 +131,90 @@ impl Differences {
         }
     }
 
-    /// Every refund once with its amount, whatever their order.
+    /// An address that is empty in the store may be left out.
+    fn address(&mut self, store: &Value, event: &Value, which: &str) {
+        for (ours, theirs) in [
+            ("first_name", "first_name"),
+            ("last_name", "last_name"),
+            ("company", "company"),
+            ("address_1", "line1"),
+            ("address_2", "line2"),
+            ("city", "city"),
+            ("state", "state"),
+            ("postcode", "postcode"),
+            ("country", "country"),
+            ("phone", "phone"),
+        ] {
+            let (ours, theirs) = (format!("/{which}/{ours}"), format!("/{which}/{theirs}"));
+            self.texts(store, event, &[(&ours, &theirs)]);
+        }
+    }
+
+    /// Every refund once with its amount and its lines, whatever their order.
     fn refunds(&mut self, store: &Value, event: &Value) {
-        let mut in_store: Vec<(String, Option<Decimal>)> = rows(store, "/refunds")
-            .iter()
-            .map(|refund| {
-                (
-                    text(refund, "/id"),
-                    amount(refund, "/total").map(|total| total.abs()),
-                )
-            })
-            .collect();
-        let mut told: Vec<(String, Option<Decimal>)> = rows(event, "/refunds")
-            .iter()
-            .map(|refund| (text(refund, "/external_id"), amount(refund, "/amount")))
-            .collect();
+        let mut in_store: Vec<Refund> = rows(store, "/refunds").iter().map(in_store).collect();
+        let mut told: Vec<Refund> = rows(event, "/refunds").iter().map(told).collect();
         in_store.sort();
         told.sort();
         if in_store != told {
             self.0
                 .push(format!("refunds are {in_store:?}, told were {told:?}"));
         }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Refund {
+    id: String,
+    amount: Option<Decimal>,
+    reason: String,
+    lines: Vec<RefundedLine>,
+}
+
+/// The store writes what was given back with a minus.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RefundedLine {
+    line: String,
+    sku: String,
+    quantity: Option<Decimal>,
+    net: Option<Decimal>,
+    tax: Option<Decimal>,
+}
+
+fn in_store(refund: &Value) -> Refund {
+    let line = |line: &Value| {
+        let original = rows(line, "/meta_data")
+            .iter()
+            .find(|meta| text(meta, "/key") == "_refunded_item_id");
+        RefundedLine {
+            line: original.map_or_else(String::new, |meta| text(meta, "/value")),
+            sku: text(line, "/sku"),
+            quantity: amount(line, "/quantity").map(|value| value.abs()),
+            net: amount(line, "/total").map(|value| value.abs()),
+            tax: amount(line, "/total_tax").map(|value| value.abs()),
+        }
+    };
+    Refund {
+        id: text(refund, "/id"),
+        amount: amount(refund, "/amount"),
+        reason: text(refund, "/reason"),
+        lines: rows(refund, "/line_items").iter().map(line).collect(),
+    }
+}
+
+fn told(refund: &Value) -> Refund {
+    let line = |line: &Value| RefundedLine {
+        line: text(line, "/line"),
+        sku: text(line, "/sku"),
+        quantity: amount(line, "/quantity"),
+        net: amount(line, "/net"),
+        tax: amount(line, "/tax"),
+    };
+    Refund {
+        id: text(refund, "/external_id"),
+        amount: amount(refund, "/amount"),
+        reason: text(refund, "/reason"),
+        lines: rows(refund, "/lines").iter().map(line).collect(),
     }
 }
 
@@ -181,24 +248,32 @@ mod tests {
 
     fn store() -> Value {
         json!({
-            "id": 7, "number": "7", "status": "processing", "currency": "EUR", "total": "12.20",
-            "total_tax": "2.20", "payment_method": "bacs", "transaction_id": "",
-            "billing": {"email": "ana@example.com"},
-            "line_items": [{"sku": "MUG-01", "name": "Mug", "quantity": 1, "subtotal": "10.00",
+            "id": 7, "number": "7", "status": "processing", "currency": "EUR", "total": "17.08",
+            "total_tax": "3.08", "payment_method": "bacs", "transaction_id": "",
+            "billing": {"email": "ana@example.com", "address_2": "", "phone": "1"},
+            "shipping": {"first_name": "Eva", "address_1": "Pot 3", "address_2": "Stairs B", "state": "NY"},
+            "line_items": [{"id": 3, "sku": "MUG-01", "name": "Mug", "quantity": 1, "subtotal": "10.00",
                 "total": "10.00", "total_tax": "2.20"}],
-            "shipping_lines": [], "fee_lines": [], "coupon_lines": [],
-            "refunds": [{"id": 9, "total": "-1.00"}]
+            "shipping_lines": [{"method_title": "Post", "total": "4.00", "total_tax": "0.88"}],
+            "fee_lines": [], "coupon_lines": [],
+            "refunds": [{"id": 9, "amount": "6.10", "reason": "damaged", "line_items": [{
+                "sku": "MUG-01", "quantity": -1, "total": "-5.00", "total_tax": "-1.10",
+                "meta_data": [{"key": "_refunded_item_id", "value": "3"}]}]}]
         })
     }
 
     fn event() -> Value {
         json!({
-            "number": "7", "store_status": "processing", "currency": "EUR", "total": "12.2",
-            "total_tax": "2.20", "payment": {"method": "bacs", "title": ""},
-            "customer": {"email": "ana@example.com"},
-            "lines": [{"sku": "MUG-01", "name": "Mug", "quantity": "1",
+            "number": "7", "store_status": "processing", "currency": "EUR", "total": "17.08",
+            "total_tax": "3.080", "payment": {"method": "bacs", "title": ""},
+            "customer": {"email": "ana@example.com", "phone": "1"},
+            "billing": {"phone": "1"},
+            "shipping": {"first_name": "Eva", "line1": "Pot 3", "line2": "Stairs B", "state": "NY"},
+            "lines": [{"external_id": "3", "sku": "MUG-01", "name": "Mug", "quantity": "1",
                 "net_before_discount": "10.00", "net": "10.00", "tax": "2.20"}],
-            "refunds": [{"external_id": "9", "amount": "1.00"}]
+            "shipping_charges": [{"name": "Post", "net": "4", "tax": "0.88"}],
+            "refunds": [{"external_id": "9", "amount": "6.1", "reason": "damaged", "lines": [{
+                "line": "3", "sku": "MUG-01", "quantity": "1", "net": "5", "tax": "1.1"}]}]
         })
     }
 
@@ -210,15 +285,25 @@ mod tests {
     #[test]
     fn each_changed_member_is_found() {
         for (pointer, value) in [
-            ("/total", json!("12.21")),
+            ("/total", json!("17.09")),
             ("/lines/0/tax", json!("2.21")),
             ("/lines/0/quantity", json!("2")),
             ("/lines/0/sku", json!("MUG-02")),
+            ("/lines/0/external_id", json!("4")),
             ("/store_status", json!("completed")),
-            ("/refunds/0/amount", json!("1.01")),
+            ("/shipping_charges/0/net", json!("3.99")),
+            ("/refunds/0/amount", json!("6.11")),
+            ("/refunds/0/lines/0/quantity", json!("2")),
+            ("/refunds/0/lines/0/tax", json!("1.11")),
+            ("/refunds/0/lines", json!([])),
             ("/refunds", json!([])),
             ("/fees", json!([{"net": "1", "tax": "0"}])),
             ("/customer/email", json!(null)),
+            ("/customer/phone", json!("2")),
+            ("/billing/phone", json!("2")),
+            ("/shipping/line1", json!("Pot 4")),
+            ("/shipping/line2", json!("")),
+            ("/shipping/state", json!("NJ")),
         ] {
             let mut changed = event();
             if let Some(member) = changed.pointer_mut(pointer) {
@@ -228,5 +313,12 @@ mod tests {
             }
             assert_eq!(differences(&store(), &changed).len(), 1, "{pointer}");
         }
+    }
+
+    #[test]
+    fn a_delivery_address_that_is_left_out_is_found() {
+        let mut changed = event();
+        changed["shipping"] = json!(null);
+        assert_eq!(differences(&store(), &changed).len(), 4);
     }
 }

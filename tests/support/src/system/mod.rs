@@ -29,6 +29,12 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 const DEV: &str = "dev";
 
+/// The first token of the subjects on which a process of a system gets answers from the broker.
+#[must_use]
+pub fn inbox_prefix(process: &str) -> String {
+    format!("_INBOX_{process}")
+}
+
 /// A running system. It is killed when dropped.
 pub struct System {
     units: BTreeMap<String, Unit>,
@@ -217,6 +223,11 @@ impl System {
         environment.push((
             "STORELINK_OUTBOUND__INSTANCE".to_owned(),
             process.to_owned(),
+        ));
+        // And what answers a process gives to the broker, from the address of its own answers.
+        environment.push((
+            "STORELINK_NATS__INBOX_PREFIX".to_owned(),
+            inbox_prefix(process),
         ));
         unit.process = Some(RunningProcess::start(&Program {
             name: process,

@@ -38,6 +38,16 @@ impl System {
         self.units.get(process)?.role
     }
 
+    /// Where a process shows its health and its metrics, without a path.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn ops_url(&self, process: &str) -> anyhow::Result<String> {
+        let unit = self.units.get(process);
+        let unit = unit.with_context(|| format!("no process {process}"))?;
+        Ok(format!("http://127.0.0.1:{}", unit.ops_port))
+    }
+
     /// Freezes a process (SIGSTOP); returns when every thread of it stands still.
     ///
     /// # Errors
