@@ -12,7 +12,7 @@ use storelink_service::LinkedConnection;
 use time::Duration;
 
 use crate::PollerError;
-use crate::cursor::{ClockReading, Counts, Next, PageRead, Rules, Sighting, Walk};
+use crate::cursor::{ClockReading, Counts, Cursor, Next, PageRead, Rules, Sighting, Walk};
 use crate::cursor_store::{Kept, Loaded};
 use crate::hand_on::{self, ReadMark};
 use crate::handover::{self, Handover, Seen};
@@ -142,7 +142,15 @@ async fn load(job: &Job<'_>) -> Result<Loaded, PollerError> {
     {
         tracing::warn!(%connection, "the stream of orders was made anew: all orders are read again");
         poller.handovers.forget(connection).await?;
-        loaded.state = Kept::default();
+        // How wrong the store's clock was is known all the same, and orders are dated by it.
+        let cursor = Cursor {
+            clock_offset_micros: loaded.state.cursor.clock_offset_micros,
+            ..Cursor::default()
+        };
+        loaded.state = Kept {
+            cursor,
+            ..Kept::default()
+        };
         loaded.walk = None;
     }
     loaded.state.stream = Some(stream);

@@ -83,14 +83,8 @@ async fn an_order_that_is_not_understood_is_handed_on_with_the_reason_and_holds_
     world.stop().await;
 }
 
-#[tokio::test]
-async fn after_the_broker_lost_its_store_everything_is_handed_on_again() {
-    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
-    world.store().place(1);
-    world.store().place(2);
-    world.read_orders().await;
-    assert_eq!(world.read_orders().await.changed, 0);
-
+/// The broker loses everything, and its streams are made anew.
+async fn lose_streams(world: &mut World) {
     world.broker.stop().await.unwrap();
     world.broker.wipe_store().await.unwrap();
     world.broker.restart().await.unwrap();
@@ -104,7 +98,36 @@ async fn after_the_broker_lost_its_store_everything_is_handed_on_again() {
     storelink_test_support::eventually::eventually("the streams", limit, again)
         .await
         .unwrap();
+}
 
+#[tokio::test]
+async fn after_the_broker_lost_its_store_a_clock_that_is_known_to_be_wrong_is_still_known() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    world.store().set_back(time::Duration::hours(5));
+    world.store().place(1);
+    // By the store's clock long before the start of the connection.
+    world.store().edit(1, "please ring");
+    world.read_orders().await;
+    world.read_orders().await;
+    assert_eq!(ids(&world.orders().await), ["1"]);
+
+    lose_streams(&mut world).await;
+    // The first answer after it shows another clock than the one that dated the order.
+    world.store().set_back(time::Duration::ZERO);
+    world.read_orders().await;
+    assert_eq!(ids(&world.orders().await), ["1"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn after_the_broker_lost_its_store_everything_is_handed_on_again() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    world.store().place(1);
+    world.store().place(2);
+    world.read_orders().await;
+    assert_eq!(world.read_orders().await.changed, 0);
+
+    lose_streams(&mut world).await;
     let report = world.read_orders().await;
     assert_eq!(report.changed, 2);
     assert_eq!(ids(&world.orders().await), ["1", "2"]);

@@ -35,6 +35,14 @@ struct State {
     /// A page with more orders is more than an answer may be.
     largest_page: Option<usize>,
     delay: Duration,
+    /// Its clock is behind by this.
+    behind: time::Duration,
+}
+
+impl State {
+    fn now(&self) -> Timestamp {
+        Timestamp::now().saturating_sub(self.behind)
+    }
 }
 
 #[derive(Clone)]
@@ -82,7 +90,8 @@ impl Store {
     }
 
     pub(crate) fn edit(&self, id: u32, note: &str) {
-        self.edit_at(id, note, Timestamp::now());
+        let now = self.change(|state| state.now());
+        self.edit_at(id, note, now);
     }
 
     pub(crate) fn edit_at(&self, id: u32, note: &str, modified: Timestamp) {
@@ -121,6 +130,11 @@ impl Store {
     /// Every answer takes this long from now on.
     pub(crate) fn slow_down(&self, delay: Duration) {
         self.change(|state| state.delay = delay);
+    }
+
+    /// Its clock, and so every date from now on, is behind by this.
+    pub(crate) fn set_back(&self, behind: time::Duration) {
+        self.change(|state| state.behind = behind);
     }
 
     /// What was asked since the last call.
@@ -248,7 +262,7 @@ impl StoreAdapter for Shelf {
             Ok(OrderPage {
                 orders: orders.collect(),
                 next,
-                store_time: Some(Timestamp::now()),
+                store_time: Some(state.now()),
             })
         };
         self.store(access)
@@ -272,7 +286,7 @@ impl StoreAdapter for Shelf {
             Ok(Some(OrderHeads {
                 heads: heads.collect(),
                 next,
-                store_time: Some(Timestamp::now()),
+                store_time: Some(state.now()),
             }))
         };
         self.store(access)
@@ -324,7 +338,7 @@ impl StoreAdapter for Shelf {
                 products: products.collect(),
                 unreadable: unreadable.collect(),
                 next: None,
-                store_time: Some(Timestamp::now()),
+                store_time: Some(state.now()),
             })
         };
         self.store(access)
