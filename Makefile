@@ -44,7 +44,7 @@ bench: ## figures of the whole system as ratios to limits of the same run; SYNC=
 faults: ## the search for planted faults and the long fault runs, resumable; ONLY=simulation ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
 	@case "$(ONLY)" in ""|simulation) mkdir -p target/faults; \
 	  cargo run --locked --quiet -p storelink-simulation -- search \
-	    --outcomes target/faults/outcomes.jsonl --commit "$$(git rev-parse --short=12 HEAD)";; esac
+	    --outcomes target/faults/outcomes.jsonl --commit "$$(git describe --always --abbrev=12 --dirty=+ --exclude='*')";; esac
 	@[ "$(ONLY)" != simulation ] || exit 0; \
 	nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
 	$(PROGRAMS); \

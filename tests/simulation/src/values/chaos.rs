@@ -17,6 +17,8 @@ enum Fault {
     Kill,
     Stop,
     Freeze,
+    /// At the worst moment: an attempt is committed, and so may be a renewal.
+    FreezeAtCommit,
     DatabaseOut,
     DatabaseSlow,
     ValuesLost,
@@ -40,7 +42,7 @@ const FAULTS: [Fault; 30] = [
     Fault::Freeze,
     Fault::Freeze,
     Fault::Freeze,
-    Fault::Freeze,
+    Fault::FreezeAtCommit,
     Fault::DatabaseOut,
     Fault::DatabaseOut,
     Fault::DatabaseSlow,
@@ -88,7 +90,7 @@ impl World {
     fn happen(self: &Arc<Self>, fault: Fault) {
         let halts = matches!(
             fault,
-            Fault::Freeze | Fault::DatabaseOut | Fault::DatabaseSlow
+            Fault::Freeze | Fault::FreezeAtCommit | Fault::DatabaseOut | Fault::DatabaseSlow
         );
         if self.weather().calm || (halts && self.plan.paced) {
             return;
@@ -111,6 +113,18 @@ impl World {
                 }
             }
             Fault::Freeze => self.freeze_some(),
+            Fault::FreezeAtCommit => {
+                self.change_weather(|weather| {
+                    weather.freezes_at_commit = true;
+                    weather.database_slow = true;
+                });
+                self.later(self.draw(5_000, 15_000), |world| {
+                    world.change_weather(|weather| {
+                        weather.freezes_at_commit = false;
+                        weather.database_slow = false;
+                    });
+                });
+            }
             Fault::DatabaseOut => {
                 self.change_weather(|weather| weather.database_out = true);
                 self.later(self.draw(500, 8_000), |world| {
@@ -167,10 +181,27 @@ impl World {
             true => random.duration(LEASE, most),
             false => random.duration(Duration::from_millis(500), LEASE),
         });
+        self.freeze(process, takes);
+    }
+
+    fn freeze(self: &Arc<Self>, process: ProcessId, takes: Duration) {
         self.sim
             .tell(|| format!("{process:?} is frozen for {takes:?}"));
         self.set_frozen(process, true);
         self.later(takes, move |world| world.set_frozen(process, false));
+    }
+
+    /// An attempt of a process was committed.
+    pub(super) fn committed(self: &Arc<Self>, process: ProcessId) {
+        let weather = self.weather();
+        if weather.freezes_at_commit && !weather.calm {
+            self.change_weather(|weather| {
+                weather.freezes_at_commit = false;
+                weather.database_slow = false;
+            });
+            let takes = LEASE + self.draw(1_000, 12_000);
+            self.freeze(process, takes);
+        }
     }
 
     fn set_frozen(&self, process: ProcessId, frozen: bool) {
@@ -196,9 +227,13 @@ impl World {
             record.map_or(0, |record| record.credentials_revision)
         };
         self.shop(&connection, |shop| shop.keys_from = keys + 1);
-        self.later(self.draw(2_000, 30_000), move |world| {
-            world.change_credentials(&connection);
-        });
+        let soon = self.sim.chance(|random| random.per_mille(400));
+        let after = if soon {
+            self.draw(50, 2_000)
+        } else {
+            self.draw(2_000, 30_000)
+        };
+        self.later(after, move |world| world.change_credentials(&connection));
     }
 
     /// A store refuses an article for a while.
@@ -259,6 +294,7 @@ impl World {
             weather.calm = true;
             weather.database_out = false;
             weather.database_slow = false;
+            weather.freezes_at_commit = false;
         });
         let frozen: Vec<ProcessId> = self.replicas().iter().map(|one| one.process).collect();
         for process in frozen {
@@ -268,9 +304,7 @@ impl World {
             self.shop(&connection, |shop| {
                 shop.refuses.clear();
                 shop.out_until = None;
-                shop.keys_from = 0;
             });
-            self.change_credentials(&connection);
         }
         self.switch_everything_on();
     }

@@ -53,12 +53,17 @@ impl LaneRecords for Database {
             .iter()
             .map(|attempt| (attempt.lane.clone(), attempt.number, attempt.items.clone()));
         let (begun, notes): (Vec<_>, _) = (begun.collect(), notes.to_vec());
-        let sim = self.world.sim.clone();
+        let (world, process) = (self.world.clone(), self.process);
         self.transact(move |tables| {
+            let sim = &world.sim;
             for (lane, note) in &notes {
                 sim.tell(|| format!("noted of {} in {}: {note:?}", lane.connection, lane.epoch));
             }
-            tables.commit(&begun, &notes)
+            let taken = tables.commit(&begun, &notes);
+            if !taken.is_empty() {
+                world.committed(process);
+            }
+            taken
         })
         .await
     }

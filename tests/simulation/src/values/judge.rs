@@ -11,7 +11,7 @@ use super::wanted::{Chosen, Quantities, wanted};
 use crate::kernel::{ProcessId, Sim};
 
 /// States of knowledge that are kept: more than change between two requests.
-const KEPT: usize = 48;
+const KEPT: usize = 96;
 /// What a process learnt is used by its lanes within this time.
 const DIGESTED: i64 = 60_000_000;
 
@@ -25,6 +25,7 @@ struct Knowledge {
 struct Request {
     process: ProcessId,
     connection: ConnectionId,
+    skus: Vec<String>,
 }
 
 /// Who watches.
@@ -103,6 +104,17 @@ impl Judge {
         keys: u64,
     ) {
         self.refused.insert((process, connection.clone()), keys);
+    }
+
+    /// The articles that are under way now.
+    pub(super) fn under_way(&self) -> Vec<(ConnectionId, String)> {
+        let requests = self.under_way.values();
+        requests
+            .flat_map(|request| {
+                let skus = request.skus.iter();
+                skus.map(|sku| (request.connection.clone(), sku.clone()))
+            })
+            .collect()
     }
 
     /// The process hears no more of a request.
@@ -217,6 +229,7 @@ impl World {
             Request {
                 process,
                 connection: connection.clone(),
+                skus: items.iter().filter_map(|(id, _)| sku_of(id)).collect(),
             },
         );
         request

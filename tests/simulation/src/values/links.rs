@@ -418,7 +418,14 @@ impl World {
     /// An article that some store lists or listed.
     pub(super) fn some_article(&self) -> Option<(ConnectionId, String)> {
         let (connections, skus) = (self.connections(), self.skus());
+        let under_way = self.judge().under_way();
         self.sim.chance(|random| {
+            // Often one that is just being written.
+            if let Some(article) = random.one_of(&under_way)
+                && random.per_mille(300)
+            {
+                return Some(article.clone());
+            }
             let connection = random.one_of(&connections)?.clone();
             // Few articles are talked about often.
             let most = if random.per_mille(600) { 5 } else { skus.len() };

@@ -101,6 +101,7 @@ impl World {
             calm: false,
             database_out: false,
             database_slow: false,
+            freezes_at_commit: false,
             lost: plan.lost,
         };
         Self {

@@ -84,6 +84,8 @@ pub(super) struct Weather {
     pub(super) database_out: bool,
     /// The database takes its time.
     pub(super) database_slow: bool,
+    /// Whoever commits an attempt next stands still before it hears of it.
+    pub(super) freezes_at_commit: bool,
     /// Calls of a thousand that are lost, in each direction.
     pub(super) lost: u32,
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storelink_adapter_api::Purpose;
+use storelink_adapter_api::{Purpose, RequestGate};
 use storelink_events::connection::ConnectionRecord;
+use storelink_model::ConnectionId;
 use storelink_service::simulation;
 
 use super::World;
@@ -13,6 +14,10 @@ use crate::kernel::ProcessId;
 
 /// Readers of each store that has a budget.
 const READERS: u32 = 2;
+/// Requests that a reader has under way at once.
+const TOGETHER: usize = 2;
+/// Of a thousand, those that the store answers with 429.
+const REFUSED: u32 = 40;
 /// Their processes are numbered from here on.
 const FIRST: u32 = 1_000;
 
@@ -30,22 +35,25 @@ impl World {
                 let process = ProcessId(process);
                 let error = self.sim.chance(|random| self.plan.clock_error(random));
                 self.sim.set_clock_error(process, error);
-                self.sim.spawn(process, read(self.clone(), record.clone()));
+                let bucket = Bucket {
+                    world: self.clone(),
+                };
+                let gate = simulation::gate(&record, TOGETHER, Arc::new(bucket));
+                for _ in 0..TOGETHER {
+                    let (world, id, gate) = (self.clone(), record.id.clone(), gate.clone());
+                    self.sim.spawn(process, read(world, id, gate));
+                }
             }
         }
     }
 }
 
 /// Reads in bursts, as fast as the gate lets it, until everything becomes calm.
-async fn read(world: Arc<World>, record: ConnectionRecord) {
-    let bucket = Bucket {
-        world: world.clone(),
-    };
-    let gate = simulation::gate(&record, 2, Arc::new(bucket));
+async fn read(world: Arc<World>, connection: ConnectionId, gate: Arc<dyn RequestGate>) {
     while !world.weather().calm {
         let (rest, burst) = world.sim.chance(|random| {
             let rest = random.duration(Duration::ZERO, Duration::from_secs(30));
-            (rest, random.between(1, 60))
+            (rest, random.between(1, 30))
         });
         world.sim.sleep(rest).await;
         for _ in 0..burst {
@@ -55,12 +63,14 @@ async fn read(world: Arc<World>, record: ConnectionRecord) {
             let Ok(permit) = gate.admit(Purpose::Orders).await else {
                 continue;
             };
-            world.judge().sent(&record.id, world.sim.now());
-            world.sim.tell(|| format!("a reader asks {}", record.id));
+            world.judge().sent(&connection, world.sim.now());
+            world.sim.tell(|| format!("a reader asks {connection}"));
             let begun = world.sim.now();
             world.sim.call(world.weather().store(), |_| {}).await.ok();
             let took = world.sim.now().since(begun);
-            gate.observe(Some(200), Duration::try_from(took).unwrap_or_default());
+            let refused = world.sim.chance(|random| random.per_mille(REFUSED));
+            let status = if refused { 429 } else { 200 };
+            gate.observe(Some(status), Duration::try_from(took).unwrap_or_default());
             drop(permit);
         }
     }

@@ -32,8 +32,9 @@ impl World {
         self.sim
             .tell(|| format!("{connection} sells {sku}, {left} left"));
         let told = self.sim.chance(|random| {
-            let mut told =
-                vec![random.duration(Duration::from_millis(100), Duration::from_secs(10))];
+            let most = if random.per_mille(300) { 500 } else { 10_000 };
+            let most = Duration::from_millis(most);
+            let mut told = vec![random.duration(Duration::from_millis(50), most)];
             if random.per_mille(200) {
                 told.push(random.duration(Duration::from_secs(1), Duration::from_secs(20)));
             }

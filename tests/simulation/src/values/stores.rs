@@ -242,7 +242,11 @@ impl Platform {
         let world = &self.world;
         let given_up = GivenUp::of(&world.sim);
         let (patience, effects) = world.sim.chance(|random| {
-            let most = if random.per_mille(150) { 30 } else { 6 };
+            let most = match random.below(40) {
+                0 => 100,
+                1..=5 => 30,
+                _ => 6,
+            };
             let patience = random.duration(Duration::from_secs(1), Duration::from_secs(most));
             let arrives = random.duration(wire.quickest, wire.slowest);
             let (lost, late) = (random.per_mille(250), random.per_mille(500));
