@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// What no process may take at any time, MiB.
 pub const LIMIT_MIB: u64 = 256;
-/// A process has fallen back when it takes no more than this above its value after the warm-up…
+/// A process has fallen back when it takes no more than this above its value after the warm-up, beside
+/// the page caches that may have filled up since…
 const BACK_MIB: u64 = 32;
 /// … or than a fifth above it.
 const BACK_SHARE: u64 = 5;
@@ -18,6 +19,7 @@ const BACK_SHARE: u64 = 5;
 pub struct Memory {
     samples: Arc<Mutex<Samples>>,
     sampling: JoinHandle<()>,
+    page_caches_mib: u64,
 }
 
 #[derive(Default)]
@@ -29,9 +31,10 @@ struct Samples {
 }
 
 impl Memory {
-    /// Begins.
+    /// Begins. A process's page caches of its database have so much room, MiB, which fills up with the
+    /// database and is never given back.
     #[must_use]
-    pub fn watch() -> Self {
+    pub fn watch(page_caches_mib: u64) -> Self {
         let samples = Arc::new(Mutex::new(Samples::default()));
         let shared = Arc::clone(&samples);
         let sampling = tokio::spawn(async move {
@@ -41,7 +44,11 @@ impl Memory {
                 take(&shared).sample();
             }
         });
-        Self { samples, sampling }
+        Self {
+            samples,
+            sampling,
+            page_caches_mib,
+        }
     }
 
     /// From now on these processes are sampled, by name.
@@ -82,7 +89,8 @@ impl Memory {
             let Some(warm) = samples.warm.get(&name).copied() else {
                 return Some(format!("{name} was not looked at after the warm-up"));
             };
-            let allowed = (warm + BACK_MIB).max(warm + warm / BACK_SHARE);
+            let more = BACK_MIB.max(warm / BACK_SHARE) + self.page_caches_mib;
+            let allowed = warm + more;
             (now > allowed).then(|| format!("{name} takes {now} MiB, {warm} after the warm-up"))
         };
         samples.now().into_iter().filter_map(above).collect()
@@ -133,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_peak_of_a_process_and_what_it_takes_now_are_seen() {
-        let memory = Memory::watch();
+        let memory = Memory::watch(0);
         let own = std::process::id();
         memory.follow(BTreeMap::from([("own".to_owned(), own)]));
         memory.is_warm();

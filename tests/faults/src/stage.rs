@@ -49,6 +49,15 @@ impl DatabaseKind {
             Self::Postgres => "postgres",
         }
     }
+
+    /// What the page caches of a process take at most, MiB: SQLite's own default of 2 MiB for each
+    /// connection (`database.max_connections`, 8). A server has its own.
+    fn page_caches_mib(self) -> u64 {
+        match self {
+            Self::Sqlite => 8 * 2,
+            Self::Postgres => 0,
+        }
+    }
 }
 
 /// By what the orders of a store get read during a run.
@@ -182,7 +191,7 @@ impl Stage {
             links.push(link(&api, plan).await?);
         }
         let articles = articles(&stores, &links).await?;
-        let memory = Memory::watch();
+        let memory = Memory::watch(setup.database.page_caches_mib());
         let stage = Self {
             system,
             stores,

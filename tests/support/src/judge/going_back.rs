@@ -20,13 +20,12 @@ pub(super) fn of_orders(events: &BTreeMap<String, Vec<OrderEvent>>) -> Vec<Strin
 
 /// The first member that comes back to a value that it had already left, or the loss of a refund.
 fn one_order(told: &[&Value]) -> Option<String> {
-    let members: [(&str, fn(&Value) -> Value); 3] = [
-        ("note", |order| member(order, "note")),
-        ("store_status", |order| member(order, "store_status")),
-        ("lines", lines),
-    ];
-    for (name, read) in members {
-        let mut values: Vec<Value> = told.iter().map(|order| read(order)).collect();
+    for name in ["note", "store_status", "lines"] {
+        let value = |order: &&Value| match name {
+            "lines" => lines(order),
+            _ => member(order, name),
+        };
+        let mut values: Vec<Value> = told.iter().map(value).collect();
         values.dedup();
         let again = (1..values.len()).find_map(|place| {
             let (before, rest) = values.split_at(place);
