@@ -252,19 +252,22 @@ fn failed<K: LaneKind>(
     notes
 }
 
-/// A snapshot when one is due.
+/// A snapshot when one is due, with what it makes superfluous.
 fn snapshot<K: LaneKind>(
     handle: &LaneHandle<K>,
     shared: &Shared,
     number: i64,
     now: Timestamp,
-) -> Option<Note> {
-    let state = handle.state();
+) -> Vec<Note> {
+    let mut state = handle.state();
     let by_size = i64::try_from(state.lane.len() / ARTICLES_PER_ATTEMPT).unwrap_or(i64::MAX);
     if state.attempts.uncovered(number) < by_size.max(shared.attempts_between_snapshots) {
-        return None;
+        return Vec::new();
     }
-    Some(taken(handle, state, number, now))
+    let effects = state.lane.close_unlisted();
+    let mut notes = vec![taken(handle, state, number, now)];
+    notes.extend(handle.notes(effects, now));
+    notes
 }
 
 /// A snapshot of this moment; none while a request is under way or its answer not told, since that is
