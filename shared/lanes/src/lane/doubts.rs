@@ -122,10 +122,16 @@ impl Doubts {
         self.waiting.first().map(|(due, _, _)| *due)
     }
 
-    /// Whether it is open and its time has not come yet.
-    pub(super) fn waits(&self, sku: SkuId, kind: DoubtKind) -> bool {
+    /// Whether it is open and its time has come.
+    pub(super) fn has_woken(&self, sku: SkuId, kind: DoubtKind) -> bool {
         let open = self.open.get(&(sku, kind));
-        open.is_some_and(|open| self.waiting.contains(&(open.wake, sku, kind)))
+        open.is_some_and(|open| !self.waiting.contains(&(open.wake, sku, kind)))
+    }
+
+    /// All open ones whose time has come.
+    pub(super) fn woken(&self) -> impl Iterator<Item = (SkuId, DoubtKind)> {
+        let open = self.open.keys().copied();
+        open.filter(|(sku, kind)| self.has_woken(*sku, *kind))
     }
 
     pub(super) fn due(&self, sku: SkuId, kind: DoubtKind) -> Option<Timestamp> {

@@ -71,6 +71,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             None => {
                 let mut slot = Slot::new(sku, ids.clone(), group, shard);
                 slot.last = self.delisted.take(sku);
+                // Their times came while it was not listed.
+                slot.forced = self.doubts.has_woken(sku, DoubtKind::LateEffect);
+                slot.ordered = self.doubts.has_woken(sku, DoubtKind::Order);
                 self.written += 1;
                 self.slots.entry(sku).or_insert(slot)
             }
@@ -120,16 +123,20 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         self.guard.forget(sku);
         self.guard.approved.remove(&sku);
         self.unpark(sku, effects);
-        for kind in [DoubtKind::Boundary, DoubtKind::Drift] {
-            self.close_doubt(sku, kind, effects);
-        }
-        // The store may still change what it shows, whether the article is listed meanwhile or not. One
-        // whose time has come is settled when it is back: it is written then in any case.
-        for kind in [DoubtKind::LateEffect, DoubtKind::Order] {
-            if !self.doubts.waits(sku, kind) {
-                self.close_doubt(sku, kind, effects);
+        self.close_doubt(sku, DoubtKind::Boundary, effects);
+    }
+
+    /// Closes doubts whose time came while their article was not listed. A snapshot belongs to it: until
+    /// there is one, a start would believe what was confirmed before the article left.
+    pub fn close_unlisted(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let woken: Vec<_> = self.doubts.woken().collect();
+        for (sku, kind) in woken {
+            if !self.slots.contains_key(&sku) {
+                self.close_doubt(sku, kind, &mut effects);
             }
         }
+        effects
     }
 
     /// Keeps the last value of an article that is not listed, where it is needed again.

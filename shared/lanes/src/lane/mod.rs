@@ -164,27 +164,26 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     /// Moves doubts whose time has come to what waits. Tells when to come again at the latest.
     pub fn wake_doubts(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
         while let Some((sku, kind)) = self.doubts.next_due(now) {
-            let stays_open = match kind {
-                DoubtKind::LateEffect => self
-                    .slots
-                    .get_mut(&sku)
-                    .map(|slot| slot.forced = true)
-                    .is_some(),
-                DoubtKind::Retry => self.is_retried(sku),
-                DoubtKind::Order => self
-                    .slots
-                    .get_mut(&sku)
-                    .map(|slot| slot.ordered = true)
-                    .is_some(),
-                DoubtKind::Drift => self
-                    .slots
-                    .get_mut(&sku)
-                    .map(|slot| slot.confirmed = false)
-                    .is_some(),
+            let is_over = match (kind, self.slots.get_mut(&sku)) {
+                (DoubtKind::Retry, _) => !self.is_retried(sku),
                 // Looking again is all it asks for, and a start looks at everything.
-                DoubtKind::Boundary => false,
+                (DoubtKind::Boundary, _) => true,
+                (DoubtKind::LateEffect, Some(slot)) => {
+                    slot.forced = true;
+                    false
+                }
+                (DoubtKind::Order, Some(slot)) => {
+                    slot.ordered = true;
+                    false
+                }
+                (DoubtKind::Drift, Some(slot)) => {
+                    slot.confirmed = false;
+                    false
+                }
+                // It is for the listing when that is back.
+                (DoubtKind::LateEffect | DoubtKind::Order | DoubtKind::Drift, None) => false,
             };
-            if !stays_open {
+            if is_over {
                 self.close_doubt(sku, kind, effects);
             }
             self.mark(sku, now);

@@ -3,6 +3,7 @@
 mod drift;
 mod flood;
 mod guard;
+mod listings;
 mod orders;
 mod single;
 mod world;

@@ -8,6 +8,7 @@ use storelink_planted_faults::planted;
 use storelink_service::LinkedConnection;
 use tokio::sync::Notify;
 
+use super::attempts::Attempts;
 use super::listings::PlacedShard;
 use super::state::LaneState;
 use crate::kind::LaneKind;
@@ -52,8 +53,7 @@ impl<K: LaneKind> LaneHandle<K> {
                 listens: false,
                 shards: HashMap::new(),
                 access: None,
-                attempts: 0,
-                covered: 0,
+                attempts: Attempts::default(),
                 superseded_told: 0,
                 asking_told: false,
             }),
@@ -145,8 +145,7 @@ impl<K: LaneKind> LaneHandle<K> {
             }
             state.owned = Some(name.clone());
             state.access = None;
-            state.attempts = 0;
-            state.covered = 0;
+            state.attempts = Attempts::default();
             state.sources.clone()
         };
         self.subscribe(&sources);

@@ -1,6 +1,7 @@
 //! Runs lanes: one task for each connection that this process owns.
 
 mod asking;
+mod attempts;
 mod doubts;
 mod gate;
 mod handle;

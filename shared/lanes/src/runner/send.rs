@@ -41,7 +41,7 @@ pub(super) async fn send<K: LaneKind>(
     };
     let number = attempt.number;
     if let Err(error) = shared.records.begin(attempt).await {
-        not_begun(handle, batch, &error, name);
+        not_begun(handle, batch, number, &error, name);
         return;
     }
 
@@ -74,6 +74,7 @@ pub(super) async fn send<K: LaneKind>(
     };
     notes.extend(snapshot(handle, shared, number, now));
     shared.records.note(name, notes).await;
+    handle.state().attempts.told(number);
 }
 
 /// Takes the items of the request with the values of this moment.
@@ -106,8 +107,7 @@ fn take<K: LaneKind>(
     let Some(batch) = batch else {
         return (None, None, effects);
     };
-    state.attempts += 1;
-    let number = state.attempts;
+    let number = state.attempts.begin();
     drop(state);
     let skus: Vec<Option<Sku>> = batch
         .items
@@ -128,11 +128,13 @@ fn take<K: LaneKind>(
 fn not_begun<K: LaneKind>(
     handle: &LaneHandle<K>,
     batch: Batch<K::Wanted>,
+    number: i64,
     error: &BeginError,
     name: &LaneName,
 ) {
     let mut state = handle.state();
     state.lane.give_back(batch);
+    state.attempts.told(number);
     match error {
         BeginError::Database(error) => {
             tracing::warn!(connection = %name.connection, %error, "a write waits for the database");
@@ -258,28 +260,29 @@ fn failed<K: LaneKind>(
     notes
 }
 
-/// A snapshot when one is due.
+/// A snapshot when one is due, with what it makes superfluous.
 fn snapshot<K: LaneKind>(
     handle: &LaneHandle<K>,
     shared: &Shared,
     number: i64,
     now: Timestamp,
-) -> Option<Note> {
-    let state = handle.state();
+) -> Vec<Note> {
+    let mut state = handle.state();
     let by_size = i64::try_from(state.lane.len() / ARTICLES_PER_ATTEMPT).unwrap_or(i64::MAX);
-    if number - state.covered < by_size.max(shared.attempts_between_snapshots) {
-        return None;
+    if state.attempts.uncovered(number) < by_size.max(shared.attempts_between_snapshots) {
+        return Vec::new();
     }
-    Some(taken(handle, state, number, now))
+    let effects = state.lane.close_unlisted();
+    let mut notes = vec![taken(handle, state, number, now)];
+    notes.extend(handle.notes(effects, now));
+    notes
 }
 
-/// A snapshot of this moment; none while a request is under way, since its answer is not in it.
+/// A snapshot of this moment; none while a request is under way or its answer not told, since that is
+/// not in it, or would not be written without it.
 pub(super) fn snapshot_note<K: LaneKind>(handle: &LaneHandle<K>, now: Timestamp) -> Option<Note> {
     let state = handle.state();
-    if state.lane.is_writing() {
-        return None;
-    }
-    let number = state.attempts;
+    let number = state.attempts.last_told()?;
     Some(taken(handle, state, number, now))
 }
 
@@ -289,7 +292,7 @@ fn taken<K: LaneKind>(
     number: i64,
     now: Timestamp,
 ) -> Note {
-    state.covered = number;
+    state.attempts.cover(number);
     let values: Vec<_> = state.lane.confirmed_values().collect();
     drop(state);
     let values = values.into_iter().filter_map(|confirmed| {

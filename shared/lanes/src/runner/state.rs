@@ -9,6 +9,7 @@ use storelink_model::{Quantity, Timestamp};
 use storelink_service::LinkedConnection;
 use tokio_util::sync::CancellationToken;
 
+use super::attempts::Attempts;
 use super::gate::LaneGate;
 use super::listings::ShardPlace;
 use crate::kind::{LaneKind, WantedResult};
@@ -32,10 +33,7 @@ pub(crate) struct LaneState<K: LaneKind> {
     /// Where each shard of the listings stood that was taken over.
     pub(crate) shards: HashMap<u16, ShardPlace>,
     pub(crate) access: Option<OpenAccess>,
-    /// Of the current epoch.
-    pub(crate) attempts: i64,
-    /// Attempts that the last snapshot covers.
-    pub(crate) covered: i64,
+    pub(crate) attempts: Attempts,
     pub(crate) superseded_told: u64,
     /// Whether others were told that the lane asks for an approval.
     pub(crate) asking_told: bool,

@@ -116,7 +116,7 @@ fn other_ids_and_unknown_articles_are_not_compared() {
 }
 
 #[test]
-fn a_refusal_and_the_end_of_a_listing_end_the_doubt() {
+fn a_refusal_ends_the_doubt_and_the_end_of_a_listing_does_with_a_snapshot() {
     let mut bench = Bench::with(&[(1, 5), (2, 5)]);
     bench.confirm_all(1);
     bench.read(1, false, 10, true);
@@ -131,7 +131,9 @@ fn a_refusal_and_the_end_of_a_listing_end_the_doubt() {
     };
     assert!(effects.contains(&closed(1)), "{effects:?}");
     let effects = bench.lane.replace_shard(0, 1, Vec::new(), at(13));
-    assert!(effects.contains(&closed(2)), "{effects:?}");
+    assert!(!effects.contains(&closed(2)), "a start would believe in it");
+    bench.wake(13);
+    assert_eq!(bench.lane.close_unlisted(), [closed(2)]);
 }
 
 #[test]

@@ -92,13 +92,13 @@ impl Bench {
         self.effects.extend(effects);
     }
 
-    fn fail(&mut self, batch: Batch<u32>, error: &AdapterError, now: i64) {
+    pub(super) fn fail(&mut self, batch: Batch<u32>, error: &AdapterError, now: i64) {
         let effects = self.lane.fail(batch, error, at(now), RECHECK);
         self.effects.extend(effects);
     }
 }
 
-fn article(sku: SkuId, group: Option<&str>) -> ListedArticle {
+pub(super) fn article(sku: SkuId, group: Option<&str>) -> ListedArticle {
     ListedArticle {
         sku,
         ids: PackedIds::from(format!("id-{sku}").as_str()),
@@ -372,58 +372,6 @@ fn an_unchanged_shard_makes_nothing_dirty_and_a_gone_article_is_forgotten() {
     assert!(!bench.lane.changed(2, at(4)));
 }
 
-/// An article leaves its shard and is back before the store applies what timed out.
-fn gone_and_back_while(bench: &mut Bench, answered_while_gone: bool) {
-    let batch = bench.take(100).unwrap();
-    let timeout = AdapterError::new(ErrorClass::Transient, "http.timeout", "no answer");
-    let timeout = timeout.with_unknown_outcome();
-    if answered_while_gone {
-        bench.lane.replace_shard(0, 1, vec![], at(1));
-        bench.fail(batch, &timeout, 2);
-    } else {
-        bench.fail(batch, &timeout, 1);
-        let effects = bench.lane.replace_shard(0, 1, vec![], at(2));
-        assert_eq!(effects, []);
-    }
-    bench
-        .lane
-        .replace_shard(0, 1, vec![article(1, None)], at(3));
-    bench.want(1, 6, 3);
-    bench.confirm_all(4);
-    assert!(bench.take(100).is_none());
-}
-
-#[test]
-fn a_late_effect_is_feared_also_when_the_listing_left_and_came_back() {
-    for answered_while_gone in [false, true] {
-        let mut bench = Bench::with(&[(1, 5)]);
-        gone_and_back_while(&mut bench, answered_while_gone);
-        bench.effects.clear();
-        let due = at(1 + i64::from(answered_while_gone) + 120);
-        assert_eq!(bench.wake(5), Some(due));
-        bench.wake(200);
-        assert_eq!(values(&bench.take(100).unwrap()), [6], "written once more");
-    }
-}
-
-#[test]
-fn a_recheck_that_is_due_ends_with_the_listing_which_is_written_when_it_is_back() {
-    let mut bench = Bench::with(&[(1, 5)]);
-    gone_and_back_while(&mut bench, false);
-    bench.wake(121);
-    let closed = bench.lane.replace_shard(0, 1, vec![], at(122));
-    let late = Effect::CloseDoubt {
-        sku: 1,
-        kind: DoubtKind::LateEffect,
-        due: at(121),
-    };
-    assert_eq!(closed, [late]);
-    bench
-        .lane
-        .replace_shard(0, 1, vec![article(1, None)], at(123));
-    assert_eq!(values(&bench.take(100).unwrap()), [6]);
-}
-
 #[test]
 fn shards_that_are_not_counted_any_more_are_emptied() {
     let mut bench = Bench::with(&[]);
@@ -521,12 +469,13 @@ fn a_boundary_is_looked_at_once_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_doubt_about_an_article_that_is_gone_is_closed() {
+fn a_doubt_about_an_article_that_is_gone_is_closed_with_a_snapshot() {
     let mut bench = Bench::with(&[(1, 5)]);
     bench.lane.doubt(2, DoubtKind::LateEffect, at(10));
-    assert_eq!(bench.wake(10), None);
+    assert_eq!(bench.lane.close_unlisted(), []);
+    assert_eq!((bench.wake(10), bench.effects.as_slice()), (None, &[][..]));
     assert_eq!(
-        bench.effects,
+        bench.lane.close_unlisted(),
         [Effect::CloseDoubt {
             sku: 2,
             kind: DoubtKind::LateEffect,
