@@ -51,6 +51,13 @@ impl PollerTables {
         cursor.is_none_or(|cursor| cursor.walk.is_some())
     }
 
+    /// What the last walk that ended says about a store's clock: its difference to ours.
+    pub(super) fn clock_offset(&self, connection: &ConnectionId) -> Option<i64> {
+        let state = self.state();
+        let kept: Kept = serde_json::from_str(&state.cursors.get(connection)?.cursor).ok()?;
+        Some(kept.cursor.clock_offset_micros)
+    }
+
     /// When a number was drawn, by the true time.
     pub(super) fn drawn(&self, connection: &ConnectionId, number: i64) -> Option<i64> {
         let key = (connection.clone(), number);

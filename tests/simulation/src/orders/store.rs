@@ -143,6 +143,19 @@ impl Store {
         self.state().clock_was_set
     }
 
+    /// Its first server's clock minus the true time.
+    pub(super) fn clock_error(&self) -> i64 {
+        self.state().character.clock_errors[0]
+    }
+
+    /// Whether no change is still to be shown.
+    pub(super) fn shows_all(&self) -> bool {
+        let now = self.sim.now().micros();
+        let state = self.state();
+        let mut last = state.orders.values().filter_map(|one| one.versions.last());
+        last.all(|version| version.shown <= now)
+    }
+
     /// Whether every answer shows the clock that it dates by.
     pub(super) fn has_one_clock(&self) -> bool {
         let [one, other] = self.state().character.clock_errors;

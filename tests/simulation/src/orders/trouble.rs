@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::store::Trouble;
+use super::store::{Store, Trouble};
 use super::streams::Name;
 use super::{Role, World};
 use crate::kernel::{Sim, Wire};
@@ -94,12 +94,21 @@ impl World {
             }
             22 | 23 => self.hold_reader(&store, now + 4 * 60 * SECOND),
             _ => {
-                if store.has_one_clock() && store.tells_time() {
+                if store.has_one_clock() && store.tells_time() && self.knows_clock(&store) {
                     let minutes = self.sim.chance(|random| random.between(-12, 12));
                     store.set_clock(minutes * 60 * SECOND);
                 }
             }
         }
+    }
+
+    /// Whether pollers know the clock that a store's orders are dated by, and see all of them: nobody
+    /// can follow a clock that is set twice before a walk measures it.
+    fn knows_clock(&self, store: &Store) -> bool {
+        let measured = self.around.poller_tables.clock_offset(&store.connection);
+        let error = measured.map(|offset| (offset - store.clock_error()).abs());
+        !store.clock_was_set()
+            || error.is_some_and(|error| error < 30 * SECOND) && store.shows_all()
     }
 
     /// Whoever is down or frozen goes on.
