@@ -6,12 +6,13 @@ use storelink_model::Timestamp;
 use storelink_planted_faults::planted;
 use time::Duration;
 
-use super::batch::{Batch, BatchItem, input_of};
+use super::batch::{Batch, BatchItem};
 use super::{DoubtKind, Effect, Lane};
 use crate::levels::SkuId;
 
 impl<W: Clone + PartialEq + Serialize> Lane<W> {
-    /// The store answered item by item. An answer with another number of items tells nothing.
+    /// The store answered item by item. An answer with another number of items tells nothing, and one
+    /// from where the store was before neither.
     pub fn settle(
         &mut self,
         batch: Batch<W>,
@@ -21,7 +22,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let understood = outcomes.len() == batch.items.len() || planted!(ShortAnswerBelieved);
-        self.in_flight = None;
+        let understood = !self.ended_elsewhere() && understood;
         // From behind, so that what is put back to the front stands there in its old order.
         for (index, item) in batch.items.into_iter().enumerate().rev() {
             let outcome = outcomes.get(index).filter(|_| understood);
@@ -46,9 +47,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let alone = batch.items.len() == 1;
-        self.in_flight = None;
+        let unknown = self.ended_elsewhere() || error.outcome_unknown;
         for item in batch.items.into_iter().rev() {
-            if error.outcome_unknown {
+            if unknown {
                 self.unknown(item, now, recheck_after, &mut effects);
             } else if error.class == ErrorClass::Rejected && alone && !error.smaller_batch {
                 self.rejected(item, error.code, &error.text, &mut effects);
@@ -61,10 +62,16 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
 
     /// The request was not sent at all.
     pub fn give_back(&mut self, batch: Batch<W>) {
-        self.in_flight = None;
+        self.ended_elsewhere();
         for item in batch.items.into_iter().rev() {
             self.again(&item);
         }
+    }
+
+    /// The request under way is over. Tells whether it went to where the store was before.
+    fn ended_elsewhere(&mut self) -> bool {
+        self.in_flight = None;
+        std::mem::take(&mut self.went_elsewhere)
     }
 
     fn confirmed(&mut self, item: BatchItem<W>, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -123,8 +130,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         if slot.ids != item.ids {
             return;
         }
-        let input = input_of(&item.ids, &item.value);
         slot.confirmed = false;
+        let input = self.input_of(&item.ids, &item.value);
         self.close_doubt(item.sku, DoubtKind::Drift, effects);
         self.guard.refused(item.sku);
         self.park(item.sku, code, text, input, effects);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use storelink_model::Timestamp;
 
-use super::batch::{Desired, input_of};
+use super::batch::Desired;
 use super::guard::{Few, Verdict};
 use super::{Asks, GuardRule, Lane, LastShown};
 use crate::levels::SkuId;
@@ -84,7 +84,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             .parked
             .get(&sku)
             .filter(|entry| entry.retry || !parks)
-            .filter(|entry| dangerous && entry.input == input_of(&slot.ids, wanted))
+            .filter(|entry| dangerous && entry.input == self.input_of(&slot.ids, wanted))
             .map(|entry| entry.retry);
         let verdict = match (dangerous, approved, parked) {
             (false, _, _) | (true, None | Some(false), Some(false)) => Verdict::Harmless,

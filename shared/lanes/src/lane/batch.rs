@@ -221,7 +221,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         let refused_before = self
             .parked
             .get(&sku)
-            .is_some_and(|entry| !entry.retry && entry.input == input_of(&slot.ids, &wanted));
+            .is_some_and(|entry| !entry.retry && entry.input == self.input_of(&slot.ids, &wanted));
         match verdict {
             Verdict::Approved => Judged::Write(desired, wanted),
             Verdict::Harmless | Verdict::Dangerous if refused_before => Judged::Leave,
@@ -246,11 +246,21 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             Few::Send => Judged::Write(desired, wanted),
             Few::Park { code, explain } => {
                 let text = explain(slot.last.as_ref(), &wanted, rule.limit);
-                let input = input_of(&slot.ids, &wanted);
+                let input = self.input_of(&slot.ids, &wanted);
                 self.park(sku, code, &text, input, effects);
                 Judged::Leave
             }
         }
+    }
+
+    /// What a refusal is about: another text is tried again.
+    pub(super) fn input_of(&self, ids: &PackedIds, value: &W) -> String {
+        format!(
+            "{} {} {}",
+            self.place.as_deref().unwrap_or_default(),
+            ids.as_str(),
+            serde_json::to_string(value).unwrap_or_default()
+        )
     }
 
     fn send(
@@ -277,13 +287,4 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             order_doubt: order_doubt.filter(|_| slot.ordered),
         })
     }
-}
-
-/// What a refusal is about: another text is tried again.
-pub(super) fn input_of<W: Serialize>(ids: &PackedIds, value: &W) -> String {
-    format!(
-        "{} {}",
-        ids.as_str(),
-        serde_json::to_string(value).unwrap_or_default()
-    )
 }

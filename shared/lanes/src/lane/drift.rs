@@ -80,7 +80,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             return Finding::Unlisted;
         };
         let written_meanwhile = slot.in_flight || slot.confirmed_at >= reading.begun.micros();
-        if doubtful || parked || written_meanwhile {
+        let elsewhere = self.moved_at >= reading.begun.micros();
+        if doubtful || parked || written_meanwhile || elsewhere {
             return Finding::Waits;
         }
         // Also when it waits for its turn: it would be passed over then.

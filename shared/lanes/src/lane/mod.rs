@@ -103,6 +103,12 @@ pub struct Lane<W> {
     in_flight: Option<(i64, usize)>,
     superseded: u64,
     last_confirmed: i64,
+    /// Where the store is, once that was said.
+    place: Option<Box<str>>,
+    /// When the store was said to be elsewhere, in microseconds since 1970.
+    moved_at: i64,
+    /// The request under way went to where the store was before.
+    went_elsewhere: bool,
 }
 
 #[derive(Debug)]
@@ -130,6 +136,9 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             in_flight: None,
             superseded: 0,
             last_confirmed: 0,
+            place: None,
+            moved_at: 0,
+            went_elsewhere: false,
         }
     }
 
@@ -159,6 +168,24 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         for sku in skus {
             self.mark(sku, now);
         }
+    }
+
+    /// Says where the store is. What was confirmed elsewhere says nothing of what it shows, and what was
+    /// refused elsewhere may be taken here.
+    pub fn place_at(&mut self, address: &str, now: Timestamp) {
+        if self.place.as_deref() == Some(address) {
+            return;
+        }
+        let moved = self.place.replace(address.into()).is_some();
+        if !moved {
+            return;
+        }
+        self.moved_at = now.micros();
+        self.went_elsewhere = self.is_writing();
+        for slot in self.slots.values_mut() {
+            slot.doubt();
+        }
+        self.all_changed(now);
     }
 
     /// Moves doubts whose time has come to what waits. Tells when to come again at the latest.
@@ -275,6 +302,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         self.guard.restart();
         self.waiting = 0;
         self.in_flight = None;
+        self.went_elsewhere = false;
         for slot in self.slots.values_mut() {
             slot.forget();
             slot.turn = 0;

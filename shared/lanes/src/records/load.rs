@@ -66,7 +66,7 @@ fn replay<W: Clone + Serialize + DeserializeOwned>(
     memory: &mut LaneMemory<W>,
     row: &AttemptRow,
 ) -> Option<Interrupted> {
-    let items = match unpack_items(&row.items) {
+    let (address, items) = match unpack_items(&row.items) {
         Ok(items) => items,
         Err(error) => {
             tracing::error!(%connection, %error, "an attempt cannot be read");
@@ -83,7 +83,7 @@ fn replay<W: Clone + Serialize + DeserializeOwned>(
         number: row.number,
         items: items.len(),
     });
-    memory.replay(items, answer);
+    memory.replay(&address.into(), items, answer);
     interrupted
 }
 

@@ -1,6 +1,7 @@
 //! What a lane remembers over a restart: the last snapshot, and the attempts after it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,20 +40,21 @@ pub(crate) type PackedItem<W> = (Sku, String, W);
 /// An article of a snapshot: article, packed ids, value, microseconds of its confirmation.
 type SnapshotItem<W> = (Sku, String, W, i64);
 
-/// The items of an attempt as one text.
+/// The items of an attempt as one text, with the address that they were sent to.
 pub(crate) fn pack_items<'a, W: Serialize + 'a>(
+    address: &str,
     items: impl Iterator<Item = (&'a Sku, &'a PackedIds, &'a W)>,
 ) -> String {
     let items: Vec<_> = items
         .map(|(sku, ids, value)| (sku, ids.as_str(), value))
         .collect();
-    serde_json::to_string(&items).unwrap_or_default()
+    serde_json::to_string(&(address, items)).unwrap_or_default()
 }
 
-/// Reads what [`pack_items`] wrote.
+/// Reads what [`pack_items`] wrote: the address and the items.
 pub(crate) fn unpack_items<W: DeserializeOwned>(
     packed: &str,
-) -> Result<Vec<PackedItem<W>>, serde_json::Error> {
+) -> Result<(String, Vec<PackedItem<W>>), serde_json::Error> {
     serde_json::from_str(packed)
 }
 
@@ -69,6 +71,8 @@ pub(crate) struct LaneMemory<W> {
 /// A value that the store confirmed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Confirmed<W> {
+    /// Where: another store of the same name knows nothing of it.
+    pub(crate) address: Arc<str>,
     pub(crate) ids: PackedIds,
     pub(crate) value: W,
     /// When; before 1970 when something was tried since of which it is not known whether it took effect.
@@ -93,12 +97,14 @@ impl<W> Default for LaneMemory<W> {
 impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
     /// The memory that a snapshot holds.
     pub(crate) fn from_snapshot(body: &str) -> Result<Self, serde_json::Error> {
-        let items: Vec<SnapshotItem<W>> = serde_json::from_str(body)?;
+        let (address, items): (String, Vec<SnapshotItem<W>>) = serde_json::from_str(body)?;
+        let address: Arc<str> = address.into();
         let confirmed = items.into_iter().map(|(sku, ids, value, at)| {
             let at = Timestamp::from_micros(at);
             (
                 sku,
                 Confirmed {
+                    address: address.clone(),
                     ids: PackedIds::from(ids.as_str()),
                     value,
                     at,
@@ -111,16 +117,24 @@ impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
         })
     }
 
-    /// The body of a snapshot of these values.
-    pub(crate) fn snapshot(values: impl Iterator<Item = (Sku, PackedIds, W, Timestamp)>) -> String {
+    /// The body of a snapshot of these values of the store at this address.
+    pub(crate) fn snapshot(
+        address: &str,
+        values: impl Iterator<Item = (Sku, PackedIds, W, Timestamp)>,
+    ) -> String {
         let items: Vec<SnapshotItem<W>> = values
             .map(|(sku, ids, value, at)| (sku, ids.as_str().to_owned(), value, at.micros()))
             .collect();
-        serde_json::to_string(&items).unwrap_or_default()
+        serde_json::to_string(&(address, items)).unwrap_or_default()
     }
 
-    /// Adds an attempt; they come in the order in which they were made.
-    pub(crate) fn replay(&mut self, items: Vec<PackedItem<W>>, answer: Option<(&str, Timestamp)>) {
+    /// Adds an attempt at the store at an address; they come in the order in which they were made.
+    pub(crate) fn replay(
+        &mut self,
+        address: &Arc<str>,
+        items: Vec<PackedItem<W>>,
+        answer: Option<(&str, Timestamp)>,
+    ) {
         let Some((letters, at)) = answer else {
             for (sku, _, _) in items {
                 self.confirmed.get_mut(&sku).map(Confirmed::doubt);
@@ -132,8 +146,14 @@ impl<W: Clone + Serialize + DeserializeOwned> LaneMemory<W> {
         for (sku, ids, value) in items {
             match letters.next().unwrap_or(letter::UNKNOWN) {
                 letter::CONFIRMED => {
-                    let ids = PackedIds::from(ids.as_str());
-                    self.confirmed.insert(sku, Confirmed { ids, value, at });
+                    let (ids, address) = (PackedIds::from(ids.as_str()), address.clone());
+                    let confirmed = Confirmed {
+                        address,
+                        ids,
+                        value,
+                        at,
+                    };
+                    self.confirmed.insert(sku, confirmed);
                 }
                 letter::NOT_SENT => {}
                 _ => {
@@ -156,6 +176,10 @@ mod tests {
         (sku(code), format!("id-{code}"), value)
     }
 
+    fn here() -> Arc<str> {
+        "https://store.example".into()
+    }
+
     fn at() -> Option<(&'static str, Timestamp)> {
         Some(("c", Timestamp::from_micros(9)))
     }
@@ -163,12 +187,16 @@ mod tests {
     #[test]
     fn the_last_attempt_decides_what_is_confirmed() {
         let mut memory = LaneMemory::<u32>::default();
-        memory.replay(vec![item("A", 5)], at());
-        memory.replay(vec![item("A", 4)], Some(("u", Timestamp::from_micros(10))));
+        memory.replay(&here(), vec![item("A", 5)], at());
+        memory.replay(
+            &here(),
+            vec![item("A", 4)],
+            Some(("u", Timestamp::from_micros(10))),
+        );
         // It was 5 before, and nobody knows whether it still is.
         let doubted = &memory.confirmed[&sku("A")];
         assert_eq!((doubted.value, doubted.at.micros()), (5, -1));
-        memory.replay(vec![item("A", 3)], at());
+        memory.replay(&here(), vec![item("A", 3)], at());
         let confirmed = &memory.confirmed[&sku("A")];
         assert_eq!((confirmed.value, confirmed.at.micros()), (3, 9));
     }
@@ -177,16 +205,21 @@ mod tests {
     fn what_was_never_sent_changes_nothing_and_what_was_never_answered_is_unfinished() {
         let mut memory = LaneMemory::<u32>::default();
         memory.replay(
+            &here(),
             vec![item("A", 5), item("B", 6)],
             Some(("cc", Timestamp::from_micros(9))),
         );
-        memory.replay(vec![item("A", 4)], Some(("n", Timestamp::from_micros(10))));
+        memory.replay(
+            &here(),
+            vec![item("A", 4)],
+            Some(("n", Timestamp::from_micros(10))),
+        );
         assert_eq!(memory.confirmed[&sku("A")].value, 5);
-        memory.replay(vec![item("B", 7)], None);
+        memory.replay(&here(), vec![item("B", 7)], None);
         assert_eq!(memory.confirmed[&sku("B")].at.micros(), -1);
         assert!(memory.unfinished.contains(&sku("B")));
         // A later answer confirms the value, but the late effect stays to be feared.
-        memory.replay(vec![item("B", 8)], at());
+        memory.replay(&here(), vec![item("B", 8)], at());
         assert_eq!(memory.confirmed[&sku("B")].value, 8);
         assert!(memory.unfinished.contains(&sku("B")));
     }
@@ -195,13 +228,17 @@ mod tests {
     fn a_snapshot_and_packed_items_come_back() {
         let ids = PackedIds::from("12\u{1f}7");
         let values = [(sku("a\"b"), ids.clone(), 7_u32, Timestamp::from_micros(3))];
-        let body = LaneMemory::snapshot(values.into_iter());
+        let body = LaneMemory::snapshot(&here(), values.into_iter());
         let memory = LaneMemory::<u32>::from_snapshot(&body).unwrap();
-        assert_eq!(memory.confirmed[&sku("a\"b")].ids, ids);
-        let packed = pack_items([(&sku("A"), &ids, &7_u32)].into_iter());
+        let confirmed = &memory.confirmed[&sku("a\"b")];
+        assert_eq!((&confirmed.ids, &confirmed.address), (&ids, &here()));
+        let packed = pack_items(&here(), [(&sku("A"), &ids, &7_u32)].into_iter());
         assert_eq!(
             unpack_items::<u32>(&packed).unwrap(),
-            [(sku("A"), "12\u{1f}7".to_owned(), 7)]
+            (
+                here().as_ref().to_owned(),
+                vec![(sku("A"), "12\u{1f}7".to_owned(), 7)]
+            )
         );
     }
 }

@@ -61,7 +61,7 @@ impl Questions {
         };
         let outcomes = row.opt_text("outcomes")?;
         let mut letters = outcomes.as_deref().map(str::chars);
-        let items = unpack_items::<W>(&row.text("items")?).unwrap_or_default();
+        let (_, items) = unpack_items::<W>(&row.text("items")?).unwrap_or_default();
         let items = items.into_iter().map(|(sku, _, value)| ReceiptItem {
             sku,
             value: describe(&value),

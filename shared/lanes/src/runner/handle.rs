@@ -37,6 +37,7 @@ impl<K: LaneKind> LaneHandle<K> {
         let sources = K::sources(&linked.record.settings);
         let mut lane = Lane::new();
         lane.guard_by(K::guard(&linked.record.settings));
+        lane.place_at(&linked.record.address, Timestamp::now());
         Self {
             connection: linked.record.id.clone(),
             tenant: linked.record.tenant.clone(),
@@ -104,12 +105,16 @@ impl<K: LaneKind> LaneHandle<K> {
                 let changes = changes.into_iter().map(id).collect();
                 state.lane.approve(changes, at, now);
             }
+            let address = state.linked.record.address.clone();
+            // What was confirmed elsewhere may not be shown here.
+            let not_sure = Timestamp::from_micros(-1);
             for (sku, confirmed) in loaded.memory.confirmed {
+                let here = *confirmed.address == *address;
                 state.lane.remember(Remembered {
                     sku: self.levels.sku_id(&sku),
                     ids: confirmed.ids,
                     value: confirmed.value,
-                    confirmed_at: confirmed.at,
+                    confirmed_at: if here { confirmed.at } else { not_sure },
                 });
             }
             let doubts = loaded.doubts.into_iter();
@@ -197,6 +202,8 @@ impl<K: LaneKind> LaneHandle<K> {
             let other_sources = state.owned.is_some() && sources != state.sources;
             state.pause.connection_changed(revision);
             state.sources = sources.clone();
+            let address = state.linked.record.address.clone();
+            state.lane.place_at(&address, Timestamp::now());
             if other_input && !planted!(SettingsDoNotMark) {
                 let rule = K::guard(&state.linked.record.settings);
                 state.lane.guard_by(rule);

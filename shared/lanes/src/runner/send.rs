@@ -108,6 +108,7 @@ fn take<K: LaneKind>(
         return (None, None, effects);
     };
     let number = state.attempts.begin();
+    let address = state.linked.record.address.clone();
     drop(state);
     let skus: Vec<Option<Sku>> = batch
         .items
@@ -120,7 +121,7 @@ fn take<K: LaneKind>(
         lane: name.clone(),
         number,
         started: now,
-        items: pack_items(items),
+        items: pack_items(&address, items),
     };
     (Some(batch), Some(attempt), effects)
 }
@@ -294,6 +295,7 @@ fn taken<K: LaneKind>(
 ) -> Note {
     state.attempts.cover(number);
     let values: Vec<_> = state.lane.confirmed_values().collect();
+    let address = state.linked.record.address.clone();
     drop(state);
     let values = values.into_iter().filter_map(|confirmed| {
         let sku = handle.levels.sku(confirmed.sku)?;
@@ -302,7 +304,7 @@ fn taken<K: LaneKind>(
     Note::Snapshot {
         number: number + i64::from(planted!(SnapshotCoversNext)),
         taken: now,
-        body: LaneMemory::snapshot(values),
+        body: LaneMemory::snapshot(&address, values),
     }
 }
 

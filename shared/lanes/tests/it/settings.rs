@@ -128,3 +128,41 @@ async fn a_deleted_connection_is_left_alone() -> anyhow::Result<()> {
     ensure!(world.requests(&store.id) == 1);
     publisher.stop().await
 }
+
+/// A clone of the store has the same ids and shows other values.
+#[tokio::test]
+async fn a_store_that_moved_gets_every_value_also_when_the_publisher_was_down() -> anyhow::Result<()>
+{
+    let world = World::sqlite().await?;
+    let mut store = world.link().await?;
+    let id = store.id.clone();
+    world.list(&id, &["A", "B"]).await?;
+    let both = [("A", "5"), ("B", "6")];
+    let publisher = world.start::<Stock>().await?;
+    world.levels(&[("A", "5", 1), ("B", "6", 1)]).await?;
+    world.shows(&id, &both).await?;
+    world.quiet::<Stock>(&id).await?;
+    let mut moves_to = async |address: &str| {
+        world.platform.shop(&id, |shop| shop.shown.clear());
+        store.address = address.to_owned();
+        store.revision += 1;
+        world.publish_record(&store).await
+    };
+    moves_to("https://staging.example").await?;
+    world.shows(&id, &both).await?;
+    world.quiet::<Stock>(&id).await?;
+    publisher.stop().await?;
+    moves_to("https://shop.example").await?;
+    let publisher = world.start::<Stock>().await?;
+    world.shows(&id, &both).await?;
+    world.quiet::<Stock>(&id).await?;
+
+    // Where nothing moved, a start writes nothing.
+    let requests = world.requests(&id);
+    publisher.stop().await?;
+    let publisher = world.start::<Stock>().await?;
+    world.level("A", "7", 2).await?;
+    world.shows(&id, &[("A", "7"), ("B", "6")]).await?;
+    ensure!(world.requests(&id) == requests + 1);
+    publisher.stop().await
+}

@@ -292,7 +292,7 @@ impl World {
         let mut memory = LaneMemory::<u32>::default();
         for (items, answer) in &self.attempts {
             let answer = answer.as_ref().map(|(letters, at)| (letters.as_str(), *at));
-            memory.replay(items.clone(), answer);
+            memory.replay(&"".into(), items.clone(), answer);
         }
         self.lane = Lane::new();
         self.list();
