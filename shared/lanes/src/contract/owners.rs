@@ -1,5 +1,7 @@
 //! Rows of lanes and processes.
 
+use std::slice;
+
 use storelink_persistence::DbError;
 
 use super::connection;
@@ -14,8 +16,8 @@ pub async fn lanes_are_taken_by_compare_and_set(rows: &dyn OwnerRows) -> Result<
     rows.add(&[id.as_str()]).await?;
     rows.add(&[id.as_str()]).await?;
     let free = OwnerRow::new(id.as_str());
-    assert_eq!(rows.of_others("a").await?, [free.clone()]);
-    let taken = rows.take("a", &[free.clone()]).await?;
+    assert_eq!(rows.of_others("a").await?, slice::from_ref(&free));
+    let taken = rows.take("a", slice::from_ref(&free)).await?;
     assert_eq!(taken.get(&id), Some(&1));
     assert!(
         rows.take("b", &[free]).await?.is_empty(),
@@ -32,7 +34,7 @@ pub async fn lanes_are_taken_by_compare_and_set(rows: &dyn OwnerRows) -> Result<
     let read = rows.of_others("b").await?.remove(0);
     assert_eq!(read.renewal, 1);
     assert!(
-        rows.take("a", &[read.clone()]).await?.is_empty(),
+        rows.take("a", slice::from_ref(&read)).await?.is_empty(),
         "it is its own"
     );
     assert_eq!(rows.take("b", &[read]).await?.get(&id), Some(&2));

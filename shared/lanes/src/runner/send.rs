@@ -60,16 +60,17 @@ pub(super) async fn send<K: LaneKind>(
     let took = sent.elapsed();
 
     let now = Timestamp::now();
+    let ended = Ended { number, at: now };
     let mut notes = match answer {
         Ok(outcomes) => {
             shared.metrics.answered(&outcomes, took);
-            answered(handle, name, shared, batch, &outcomes, number, now)
+            answered(handle, name, shared, batch, &outcomes, &ended)
         }
         Err(error) => {
             shared
                 .metrics
                 .failed(class_name(error.class), batch.items.len(), took);
-            failed(handle, name, shared, open, batch, &error, number, now)
+            failed(handle, name, shared, open, batch, &error, &ended)
         }
     };
     notes.extend(snapshot(handle, shared, number, now));
@@ -153,15 +154,21 @@ fn not_begun<K: LaneKind>(
     }
 }
 
+/// An attempt that is over.
+struct Ended {
+    number: i64,
+    at: Timestamp,
+}
+
 fn answered<K: LaneKind>(
     handle: &LaneHandle<K>,
     name: &LaneName,
     shared: &Shared,
     batch: Batch<K::Wanted>,
     outcomes: &[ItemOutcome],
-    number: i64,
-    now: Timestamp,
+    ended: &Ended,
 ) -> Vec<Note> {
+    let now = ended.at;
     let letters = letters(outcomes, batch.items.len());
     for (item, letter) in batch.items.iter().zip(letters.chars()) {
         if letter == letter::CONFIRMED {
@@ -194,7 +201,7 @@ fn answered<K: LaneKind>(
     }
     let mut notes = vec![Note::Finished {
         epoch: name.epoch,
-        number,
+        number: ended.number,
         completed: now,
         outcomes: letters,
         error_code: None,
@@ -210,9 +217,9 @@ fn failed<K: LaneKind>(
     open: &OpenAccess,
     batch: Batch<K::Wanted>,
     error: &AdapterError,
-    number: i64,
-    now: Timestamp,
+    ended: &Ended,
 ) -> Vec<Note> {
+    let now = ended.at;
     let count = batch.items.len();
     let refused_alone = error.class == ErrorClass::Rejected && count == 1 && !error.smaller_batch;
     let letter = match (error.outcome_unknown, refused_alone) {
@@ -252,7 +259,7 @@ fn failed<K: LaneKind>(
     shared.state_changed(&handle.connection);
     let mut notes = vec![Note::Finished {
         epoch: name.epoch,
-        number,
+        number: ended.number,
         completed: now,
         outcomes: letter.to_string().repeat(count),
         error_code: Some(error.code.to_owned()),
