@@ -71,8 +71,10 @@ impl Plan {
             rates: Rates {
                 // Then the run of the schedule at the end of the traffic brings the last of them.
                 scheduled_for: traffic.saturating_sub(BEFORE_ITS_RUN),
+                // Longer than a walk reaches back, so that the next one puts nothing right.
+                read_every: Duration::from_secs(8),
                 // So often that the registry, too, is nearly always asked for something.
-                read_every: Duration::from_millis(500),
+                articles_every: Duration::from_millis(300),
                 ..Rates::full()
             },
             kills,

@@ -115,7 +115,7 @@ impl Setup {
             folder: None,
         }
         // A walk that reached back over the whole run would hide what an earlier one left out.
-        .with("STORELINK_ORDERS__OVERLAP_SECONDS", 5)
+        .with("STORELINK_ORDERS__OVERLAP_SECONDS", 2)
         .with("STORELINK_ORDERS__WALK_YIELD_SECONDS", 1)
     }
 

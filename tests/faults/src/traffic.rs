@@ -25,8 +25,6 @@ const LIMIT: Duration = Duration::from_secs(90);
 const TICK: Duration = Duration::from_millis(50);
 /// Most levels or prices in one event.
 const MOST_IN_EVENT: u64 = 10;
-/// Every so many reads of orders the articles are read, too.
-const PRODUCTS_EVERY: u64 = 4;
 /// Levels of the traffic begin here and only rise, so that every value is said once.
 const FIRST_LEVEL: i64 = 10_000;
 
@@ -41,6 +39,8 @@ pub struct Rates {
     pub prices: u64,
     /// Between two wishes to read the orders of a store that is asked.
     pub read_every: Duration,
+    /// Between two wishes to read articles, of one store after the other.
+    pub articles_every: Duration,
     /// How long a store that is read by its schedule sells anything.
     pub scheduled_for: Duration,
 }
@@ -54,6 +54,7 @@ impl Rates {
             levels: 100,
             prices: 10,
             read_every: Duration::from_secs(2),
+            articles_every: Duration::from_secs(3),
             scheduled_for: Duration::MAX,
         }
     }
@@ -108,7 +109,7 @@ impl Traffic {
         articles.retain(|(sku, _)| !left_out.contains(sku));
         let skus: Vec<String> = articles.iter().map(|(sku, _)| sku.clone()).collect();
         let shops_open = sales::Shop::all(stage, rates.scheduled_for);
-        let reads = Reads::of(stage);
+        let reads = Reads::of(stage, rates);
         let (erp, api) = (Arc::clone(&stage.erp), stage.api.clone());
         let (announce, announced) = calls::channel();
         let shops = stage.stores.client();
@@ -142,7 +143,7 @@ impl Traffic {
                 erp,
                 announced,
             )),
-            tokio::spawn(read(Arc::clone(&counts), rates.read_every, api, reads)),
+            tokio::spawn(read(Arc::clone(&counts), api, reads)),
         ];
         Self { counts, tasks }
     }
@@ -287,38 +288,44 @@ async fn say_prices(
     Ok(())
 }
 
-/// What is asked for.
+/// What is asked for, and how often.
 struct Reads {
     orders: Vec<String>,
+    orders_every: Duration,
     products: Vec<String>,
+    products_every: Duration,
 }
 
 impl Reads {
     /// The orders of those stores that are asked, the products of all.
-    fn of(stage: &Stage) -> Self {
+    fn of(stage: &Stage, rates: &Rates) -> Self {
         let of_links = stage.links.iter().zip(&stage.ways);
         let asked = of_links.filter(|(_, way)| **way == Way::Asked);
         Self {
             orders: asked.map(|(link, _)| link.connection.clone()).collect(),
+            orders_every: rates.read_every,
             products: stage.links.iter().map(|l| l.connection.clone()).collect(),
+            products_every: rates.articles_every,
         }
     }
 }
 
 /// Asks for reads all the while; refusals are expected while a role is away.
-async fn read(counts: Arc<Counts>, pause: Duration, api: Api, reads: Reads) -> anyhow::Result<()> {
-    for round in 0_u64.. {
-        if !counts.goes_on() {
-            break;
+async fn read(counts: Arc<Counts>, api: Api, reads: Reads) -> anyhow::Result<()> {
+    let (mut orders_due, mut products_due) = (Instant::now(), Instant::now());
+    let mut products = reads.products.iter().cycle();
+    while counts.goes_on() {
+        let now = Instant::now();
+        let mut due: Vec<(&String, &str)> = Vec::new();
+        if orders_due <= now {
+            orders_due = now + reads.orders_every;
+            due.extend(reads.orders.iter().map(|store| (store, "orders")));
         }
-        let began = Instant::now();
-        let orders = reads.orders.iter().map(|connection| (connection, "orders"));
-        let products = reads
-            .products
-            .iter()
-            .map(|connection| (connection, "products"));
-        let products = products.filter(|_| round.is_multiple_of(PRODUCTS_EVERY));
-        for (connection, entity) in orders.chain(products) {
+        if products_due <= now {
+            products_due = now + reads.products_every;
+            due.extend(products.next().map(|store| (store, "products")));
+        }
+        for (connection, entity) in due {
             if counts.no_reads.load(Ordering::SeqCst) {
                 break;
             }
@@ -326,9 +333,7 @@ async fn read(counts: Arc<Counts>, pause: Duration, api: Api, reads: Reads) -> a
             api.run_now(connection, entity).await.ok();
             counts.calls.fetch_add(1, Ordering::SeqCst);
         }
-        while counts.goes_on() && began.elapsed() < pause {
-            sleep(TICK).await;
-        }
+        sleep(TICK).await;
     }
     Ok(())
 }
