@@ -1,31 +1,21 @@
 //! Connections that were deleted: what is kept of them goes.
 
-use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use storelink_bus::Bus;
-use storelink_bus::kv::Bucket;
-use storelink_bus::streams::{bucket_stream, names};
-use storelink_events::subject;
+use storelink_bus::streams::names;
 use storelink_model::ConnectionId;
 use storelink_persistence::{Database, DbError, args};
-use time::OffsetDateTime;
+use storelink_service::{AbsenceError, Absences};
 
 use crate::store;
-
-/// How long a connection must have been without a record. A lost bucket is filled again sooner, and a
-/// poller has published the last of what it was reading.
-pub(crate) const GRACE: Duration = Duration::from_secs(3_600);
 
 /// Forgets connections that have no record any more.
 pub(crate) struct Deletions {
     bus: Bus,
     database: Database,
-    grace: Duration,
-    /// When the bucket was made that `absent` speaks of.
-    bucket: Option<OffsetDateTime>,
-    /// Since when this process has missed them.
-    absent: HashMap<ConnectionId, Instant>,
+    absences: Absences,
 }
 
 /// They are forgotten later.
@@ -33,7 +23,9 @@ pub(crate) struct Deletions {
 pub(crate) enum DeletionError {
     #[error(transparent)]
     Database(#[from] DbError),
-    #[error("the broker cannot be asked about deleted connections: {0}")]
+    #[error(transparent)]
+    Absence(#[from] AbsenceError),
+    #[error("what is published of a deleted connection cannot be removed: {0}")]
     Broker(String),
 }
 
@@ -48,9 +40,7 @@ impl Deletions {
         Self {
             bus: bus.clone(),
             database: database.clone(),
-            grace,
-            bucket: None,
-            absent: HashMap::new(),
+            absences: Absences::new(bus, grace),
         }
     }
 
@@ -60,48 +50,12 @@ impl Deletions {
         &mut self,
         linked: &HashSet<ConnectionId>,
     ) -> Result<(), DeletionError> {
-        if !self.bucket_can_be_trusted().await? {
-            return Ok(());
-        }
         let known = store::connections(&self.database).await?;
-        self.absent
-            .retain(|id, _| known.contains_key(id) && !linked.contains(id));
-        for id in known.into_keys().filter(|id| !linked.contains(id)) {
-            if self.has_record(&id).await? {
-                self.absent.remove(&id);
-                continue;
-            }
-            let since = *self.absent.entry(id.clone()).or_insert_with(Instant::now);
-            if since.elapsed() >= self.grace {
-                self.forget_one(&id).await?;
-                self.absent.remove(&id);
-            }
+        let known = known.into_keys().collect();
+        for id in self.absences.among(&known, linked).await? {
+            self.forget_one(&id).await?;
         }
         Ok(())
-    }
-
-    /// A bucket that is empty or was made anew proves nothing: it may have been lost.
-    async fn bucket_can_be_trusted(&mut self) -> Result<bool, DeletionError> {
-        let stream = bucket_stream(names::CONNECTIONS);
-        let stream = self.bus.jetstream().get_stream(stream).await;
-        let info = stream.map_err(DeletionError::broker)?.cached_info().clone();
-        if self.bucket != Some(info.created) {
-            self.bucket = Some(info.created);
-            self.absent.clear();
-        }
-        let old_enough = OffsetDateTime::now_utc() - info.created >= self.grace;
-        if info.state.messages == 0 || !old_enough {
-            self.absent.clear();
-            return Ok(false);
-        }
-        Ok(true)
-    }
-
-    /// Records of platforms that this release does not know are in the bucket alone.
-    async fn has_record(&self, id: &ConnectionId) -> Result<bool, DeletionError> {
-        let bucket = Bucket::new(&self.bus, names::CONNECTIONS);
-        let record = bucket.get(&subject::connection_key(id)).await;
-        Ok(record.map_err(DeletionError::broker)?.is_some())
     }
 
     /// The row of the connection goes last: until then this is done again.

@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use storelink_bus::{WorkLoop, streams};
 use storelink_persistence::{Database, DbError};
-use storelink_service::{Connections, ServiceContext};
+use storelink_service::{Absences, Connections, ServiceContext};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
-use crate::deletion::{Deletions, GRACE};
+use crate::deletion::Deletions;
 use crate::erp::ErpIntake;
 use crate::intake::Intake;
 use crate::publication::Publisher;
@@ -38,7 +38,7 @@ pub async fn run(context: ServiceContext) -> Result<(), CatalogError> {
         connections: connections.clone(),
     };
     let answering = answers.serve(&context);
-    let deletions = Deletions::new(&context.bus, &database, GRACE);
+    let deletions = Deletions::new(&context.bus, &database, Absences::GRACE);
     let following = follow(&database, &connections, deletions, &called, &shutdown);
     let products = storelink_telemetry::metrics()
         .counter("products_read_total", "Products taken into the catalogue.");

@@ -6,12 +6,13 @@ use std::time::Duration;
 use storelink_bus::{Bus, LastValueReader, WorkLoopError, streams};
 use storelink_persistence::{Database, Migrator};
 use storelink_runtime::{TaskSet, timeout};
-use storelink_service::{Connections, ServiceContext, StartError};
+use storelink_service::{Absences, Connections, ServiceContext, StartError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::{announce_parked, announce_states};
 use crate::answers::Answers;
+use crate::deletions::Deletions;
 use crate::intake::{BrokerLog, HubRejections, Intake, Mirror, ValueStream};
 use crate::kind::LaneKind;
 use crate::levels::{follow_holds, publish_missing};
@@ -166,12 +167,18 @@ impl<K: LaneKind> Engine<K> {
         answers.serve(&shutdown, &mut background);
         let reconciler = Reconciler {
             lanes: lanes.clone(),
-            db: self.db,
+            db: self.db.clone(),
             bus: bus.clone(),
             shared: shared.clone(),
             asked: reconcile,
         };
         background.spawn(reconciler.run(shutdown.clone()));
+
+        let deletions = Deletions {
+            db: self.db,
+            absences: Absences::new(&bus, Absences::GRACE),
+        };
+        background.spawn(deletions.follow(self.connections.clone(), shutdown.clone()));
 
         let metrics = shared.metrics.clone();
         metrics.observe_lanes(&lanes);

@@ -4,6 +4,7 @@ mod announce;
 mod answers;
 #[cfg(any(test, feature = "simulation"))]
 pub mod contract;
+mod deletions;
 mod engine;
 mod feed;
 mod intake;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod absences;
 mod connections;
 mod context;
 mod gate;
@@ -13,6 +14,7 @@ mod rejection;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 
+pub use absences::{AbsenceError, Absences};
 pub use connections::Connections;
 pub use context::{ServiceContext, ServiceParts, StartError};
 pub use holds::{HoldsEvent, HoldsWatch};

@@ -1,8 +1,10 @@
 use std::slice;
 
 use storelink_adapter_api::ProductReading;
+use storelink_bus::kv::Bucket;
 use storelink_bus::{BusOptions, Publication, streams};
 use storelink_events::internal::ProductRead;
+use storelink_events::subject;
 use storelink_model::Timestamp;
 use storelink_test_support::broker::TestBroker;
 use storelink_test_support::database::TestDatabase;

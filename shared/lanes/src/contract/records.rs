@@ -273,7 +273,7 @@ pub async fn a_forgotten_connection_keeps_its_epoch(
         due: at(1),
     };
     note(records, 2, vec![doubt()]).await?;
-    records.forget(&id).await;
+    records.forget(&id).await?;
     note(records, 2, vec![doubt()]).await?;
     let named = [(id.as_str().to_owned(), sku("A"))].into();
     records.open_doubts(DoubtKind::Order, &named, at(5)).await?;

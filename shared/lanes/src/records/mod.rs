@@ -10,7 +10,7 @@ mod parked;
 mod port;
 mod questions;
 mod receipts;
-mod retention;
+pub(crate) mod retention;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -91,8 +91,8 @@ pub trait LaneRecords: Send + Sync {
     /// leaves them.
     async fn drop_old_attempts(&self, connection: &ConnectionId);
 
-    /// Removes what waits for a connection that was deleted. A failure leaves it.
-    async fn forget(&self, connection: &ConnectionId);
+    /// Removes what waits for a connection that was deleted, all of it or nothing.
+    async fn forget(&self, connection: &ConnectionId) -> Result<(), DbError>;
 
     /// Opens doubts of connections that have a lane, for somebody else than the lane itself. One that
     /// stands becomes due later in any case. All get one number, larger than every number that
@@ -129,8 +129,8 @@ impl LaneRecords for Database {
         retention::drop_old_attempts(self, connection).await;
     }
 
-    async fn forget(&self, connection: &ConnectionId) {
-        retention::forget(self, connection).await;
+    async fn forget(&self, connection: &ConnectionId) -> Result<(), DbError> {
+        retention::forget(self, connection).await
     }
 
     async fn open_doubts(

@@ -260,7 +260,15 @@ async fn a_deleted_connection_leaves_nothing_to_wait_for(place: TestDatabase) {
     let world = World::on(place).await;
     world.note(2, vec![park("A"), snapshot(1)]).await;
     world.order("A", at(100)).await;
-    forget(&world.db, &world.connection).await;
+    // It fails at the last of its steps, and is undone.
+    let away = "ALTER TABLE approvals RENAME TO approvals_away";
+    world.db.execute(away, args![]).await.unwrap();
+    assert!(forget(&world.db, &world.connection).await.is_err());
+    assert_eq!(world.parked().await, ["A"]);
+    assert_eq!(world.owner().await, ("me".to_owned(), 2));
+    let back = "ALTER TABLE approvals_away RENAME TO approvals";
+    world.db.execute(back, args![]).await.unwrap();
+    forget(&world.db, &world.connection).await.unwrap();
 
     assert!(!world.begins(2, 1).await);
     world
@@ -315,7 +323,7 @@ async fn another_try_is_for_what_was_parked_when_it_was_read(place: TestDatabase
     );
     assert!(retry(&next.0).await);
     assert_eq!(asked().await.1, "24.90 to 2490");
-    forget(&world.db, &world.connection).await;
+    forget(&world.db, &world.connection).await.unwrap();
     assert!(!retry(&next.0).await);
 }
 

@@ -85,8 +85,8 @@ impl Records {
     }
 
     /// Removes what waits for a connection that was deleted.
-    pub(crate) async fn forget(&self, connection: &ConnectionId) {
-        self.rows.forget(connection).await;
+    pub(crate) async fn forget(&self, connection: &ConnectionId) -> Result<(), DbError> {
+        self.rows.forget(connection).await
     }
 
     /// Notes an attempt before it is made. It is committed when this returns.

@@ -162,6 +162,25 @@ impl<K: LaneKind> Lanes<K> {
     }
 }
 
+/// Connections that were deleted and of which something may still stand in SQL.
+#[derive(Default)]
+struct Leaving(BTreeSet<ConnectionId>);
+
+impl Leaving {
+    /// Forgets them. What fails is tried again at the next call: nobody else may have heard of it.
+    async fn forget<K: LaneKind>(&mut self, lanes: &Lanes<K>) {
+        // Linked again meanwhile.
+        self.0.retain(|id| lanes.get(id).is_none());
+        while let Some(id) = self.0.first().cloned() {
+            if let Err(error) = lanes.shared().records.forget(&id).await {
+                tracing::warn!(connection = %id, %error, "a deleted connection is forgotten later");
+                return;
+            }
+            self.0.remove(&id);
+        }
+    }
+}
+
 /// Whether values of this kind are written to this platform at all.
 fn is_written<K: LaneKind>(linked: &LinkedConnection) -> bool {
     let capabilities = linked.adapter.descriptor().capabilities;
@@ -182,6 +201,7 @@ pub(crate) async fn supervise<K: LaneKind>(
     let mut changes = connections.subscribe();
     let mut due = Instant::now();
     let mut tasks = Tasks::default();
+    let mut leaving = Leaving::default();
     loop {
         let renewal_is_due = tokio::select! {
             biased;
@@ -192,9 +212,8 @@ pub(crate) async fn supervise<K: LaneKind>(
         if renewal_is_due {
             due = Instant::now() + ownership.renewal_interval();
         }
-        for gone in lanes.follow(connections).await {
-            lanes.shared().records.forget(&gone).await;
-        }
+        leaving.0.extend(lanes.follow(connections).await);
+        leaving.forget(&lanes).await;
         let tended = tasks.tend(&lanes, ownership, renewal_is_due).await;
         if let Err(error) = tended {
             tracing::warn!(%error, "lanes could not be renewed or taken");
@@ -203,5 +222,48 @@ pub(crate) async fn supervise<K: LaneKind>(
     let ((), left) = tokio::join!(tasks.end(), ownership.leave());
     if let Err(error) = left {
         tracing::warn!(%error, "others count this process for one lease more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storelink_persistence::{Database, args};
+    use storelink_settings::Loader;
+    use storelink_test_support::database::TestDatabase;
+
+    use super::*;
+    use crate::MIGRATOR;
+    use crate::kind::Stock;
+    use crate::metrics::LaneMetrics;
+    use crate::parts::Parts;
+
+    #[tokio::test]
+    async fn a_deletion_that_the_database_refuses_is_not_forgotten() {
+        let place = TestDatabase::sqlite().unwrap();
+        let settings = place.settings();
+        let db = Database::open(&settings, "stock-publisher").await;
+        let db = Arc::new(db.unwrap());
+        db.migrate(&MIGRATOR).await.unwrap();
+        let settings = Loader::new().load().unwrap().lanes;
+        let metrics = LaneMetrics::new("stock");
+        let parts = Parts::<Stock>::new(&settings, metrics, db.clone(), db.clone(), 200);
+        let id = ConnectionId::generate();
+        db.execute(
+            "INSERT INTO lane_owner (connection, owner, epoch, renewal) VALUES ($1, 'me', 2, 0)",
+            args![id.as_str()],
+        )
+        .await
+        .unwrap();
+        let rename = async |sql| db.execute(sql, args![]).await.unwrap();
+        let mut leaving = Leaving(BTreeSet::from([id]));
+        rename("ALTER TABLE approvals RENAME TO approvals_away").await;
+        leaving.forget(&parts.lanes).await;
+        assert_eq!(leaving.0.len(), 1, "it is tried again");
+        rename("ALTER TABLE approvals_away RENAME TO approvals").await;
+        leaving.forget(&parts.lanes).await;
+        assert!(leaving.0.is_empty());
+        let sql = "SELECT epoch FROM lane_owner WHERE gone";
+        let row = db.fetch_one(sql, args![]).await.unwrap();
+        assert_eq!(row.int("epoch").unwrap(), 3);
     }
 }

@@ -111,9 +111,9 @@ impl LaneRecords for Database {
     /// Receipts are never old enough in a world that lasts minutes.
     async fn drop_old_attempts(&self, _: &ConnectionId) {}
 
-    async fn forget(&self, connection: &ConnectionId) {
+    async fn forget(&self, connection: &ConnectionId) -> Result<(), DbError> {
         let of = connection.as_str().to_owned();
-        self.transact(move |tables| tables.forget(&of)).await.ok();
+        self.transact(move |tables| tables.forget(&of)).await
     }
 
     async fn open_doubts(
