@@ -45,14 +45,14 @@ faults! {
     TurnKeptOverPause,
     /// A lease counts from the answer to its renewal, not from the question.
     LeaseFromTheAnswer,
-    /// A lane begins while its last task still waits for an answer.
-    TwoTasksForOneLane,
     /// Events are acknowledged although the mirror did not take them.
     AcknowledgeUnwritten,
     /// Of two versions the one that arrives later wins.
     LastArrivalWins,
     /// Of two equal times the one that arrives first wins.
     EqualTimesKeepFirst,
+    /// Of two values of one time the one that is published later replaces the other.
+    EqualTimesOverwrite,
     /// Whoever finds another value in the stream than expected writes over it.
     ContestOverwrites,
     /// A value with an earlier sequence replaces one with a later in the level table.
@@ -79,6 +79,8 @@ faults! {
     SnapshotCoversNext,
     /// A start does not read the open doubts.
     DoubtsNotRead,
+    /// What a start reads of a doubt replaces what was heard of it meanwhile.
+    LaterRetryForgotten,
     /// Doubts that others committed do not reach the lane that runs.
     DoubtsOfOthersUnheard,
     /// The doubt of an order is closed by a write that was taken before the order.

@@ -227,6 +227,7 @@ fn stands<V: PartialEq>(committed: &Level<V>, held: &Level<V>) -> Stands {
     match committed.version.compare(held.version) {
         Ok(std::cmp::Ordering::Greater) => Stands::Later,
         Ok(std::cmp::Ordering::Equal) if committed.value == held.value => Stands::Covered,
+        Ok(std::cmp::Ordering::Equal) if planted!(EqualTimesOverwrite) => Stands::Later,
         Ok(std::cmp::Ordering::Less) => Stands::Covered,
         Ok(std::cmp::Ordering::Equal) | Err(_) => Stands::Unclear,
     }

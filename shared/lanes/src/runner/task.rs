@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use storelink_adapter_api::Denied;
 use storelink_model::{ConnectionId, Timestamp};
-use storelink_planted_faults::planted;
 use storelink_runtime::{sleep, timeout};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -59,13 +58,7 @@ pub(super) async fn run<K: LaneKind>(
     shared: Arc<Shared>,
     stop: CancellationToken,
 ) {
-    let alone = async {
-        match planted!(TwoTasksForOneLane) {
-            true => None,
-            false => Some(handle.run.lock().await),
-        }
-    };
-    let _alone = alone.await;
+    let _alone = handle.run.lock().await;
     let name = handle.prepare(epoch);
     if let Some(loaded) = load_memory(&handle, &shared, &stop).await {
         let notes = handle.start(&name, loaded, shared.recheck_after);

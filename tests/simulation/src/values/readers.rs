@@ -15,9 +15,10 @@ use crate::kernel::ProcessId;
 /// Readers of each store that has a budget.
 const READERS: u32 = 2;
 /// Requests that a reader has under way at once.
-const TOGETHER: usize = 2;
-/// Of a thousand, those that the store answers with 429.
-const REFUSED: u32 = 40;
+const TOGETHER: usize = 4;
+/// Of a thousand, those after which the store answers with 429 for a while.
+const REFUSED: u32 = 15;
+const REFUSES: time::Duration = time::Duration::seconds(4);
 /// Their processes are numbered from here on.
 const FIRST: u32 = 1_000;
 
@@ -46,6 +47,21 @@ impl World {
             }
         }
     }
+
+    /// What the store answers a reader.
+    fn status(&self, connection: &ConnectionId) -> u16 {
+        let now = self.sim.now();
+        let begins = self.sim.chance(|random| random.per_mille(REFUSED));
+        self.shop(connection, |shop| {
+            if begins {
+                shop.limited_until = Some(now.saturating_add(REFUSES));
+            }
+            match shop.limited_until.is_some_and(|until| until > now) {
+                true => 429,
+                false => 200,
+            }
+        })
+    }
 }
 
 /// Reads in bursts, as fast as the gate lets it, until everything becomes calm.
@@ -53,7 +69,7 @@ async fn read(world: Arc<World>, connection: ConnectionId, gate: Arc<dyn Request
     while !world.weather().calm {
         let (rest, burst) = world.sim.chance(|random| {
             let rest = random.duration(Duration::ZERO, Duration::from_secs(30));
-            (rest, random.between(1, 30))
+            (rest, random.between(1, 15))
         });
         world.sim.sleep(rest).await;
         for _ in 0..burst {
@@ -68,8 +84,7 @@ async fn read(world: Arc<World>, connection: ConnectionId, gate: Arc<dyn Request
             let begun = world.sim.now();
             world.sim.call(world.weather().store(), |_| {}).await.ok();
             let took = world.sim.now().since(begun);
-            let refused = world.sim.chance(|random| random.per_mille(REFUSED));
-            let status = if refused { 429 } else { 200 };
+            let status = world.status(&connection);
             gate.observe(Some(status), Duration::try_from(took).unwrap_or_default());
             drop(permit);
         }

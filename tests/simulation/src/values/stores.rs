@@ -31,6 +31,8 @@ pub(crate) struct Shop {
     pub(super) refused: BTreeSet<(String, i64)>,
     /// No request arrives until then.
     pub(super) out_until: Option<Timestamp>,
+    /// It answers readers with 429 until then.
+    pub(super) limited_until: Option<Timestamp>,
     /// It believes only keys of this revision or a later one.
     pub(super) keys_from: u64,
     pub(super) requests: u64,
