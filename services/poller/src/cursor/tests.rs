@@ -139,6 +139,55 @@ fn a_clock_that_was_set_back_is_followed_back() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_long_before_the_walk_is_followed_by_as_much() {
+    let cursor = settled(50_000);
+    let by_half_an_hour = |sightings: &[(i64, bool)]| {
+        let mut page = page(55_000, sightings);
+        page.clock.offset_micros = -1_800 * SECOND;
+        page
+    };
+    // Placed a minute after the last walk, when the clock had just been set.
+    let placed = 50_000 + 60 - 1_800;
+    let mut walk = begin(&cursor);
+    let next = walk.page(&cursor, &rules(), by_half_an_hour(&[]));
+    assert_eq!(next, Next::Page);
+    assert_eq!(walk.since, Some(at(50_000 - 600 - 1_800)));
+    let next = walk.page(&cursor, &rules(), by_half_an_hour(&[(placed, true)]));
+    assert_eq!(
+        next,
+        Next::Page,
+        "what is dated before the mark may be the first of more"
+    );
+    let Next::Finished(after) = walk.page(&cursor, &rules(), by_half_an_hour(&[(placed, false)]))
+    else {
+        panic!("the walk goes on")
+    };
+    assert_eq!(after.clock_offset_micros, -1_800 * SECOND);
+    // It is known by now.
+    let mut walk = begin(&after);
+    let next = walk.page(&after, &rules(), by_half_an_hour(&[]));
+    assert!(matches!(next, Next::Finished(_)), "{next:?}");
+}
+
+#[test]
+fn a_clock_that_was_set_back_may_date_orders_before_the_start() {
+    let mut walk = begin(&Cursor::default());
+    let mut late = page(50_000, &[]);
+    late.clock.offset_micros = -3_600 * SECOND;
+    assert_eq!(walk.page(&Cursor::default(), &rules(), late), Next::Page);
+    assert_eq!(walk.since, Some(at(-600 - 3_600)));
+}
+
+#[test]
+fn what_requests_measure_more_or_less_exactly_costs_no_pass() {
+    let cursor = settled(50_000);
+    let mut inexact = page(55_000, &[]);
+    inexact.clock.offset_micros = -100 * SECOND;
+    let next = begin(&cursor).page(&cursor, &rules(), inexact);
+    assert!(matches!(next, Next::Finished(_)), "{next:?}");
+}
+
+#[test]
 fn an_earlier_order_start_reads_from_there_and_a_later_one_does_not() {
     let cursor = settled(99_000);
     let earlier = Rules {

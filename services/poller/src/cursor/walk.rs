@@ -6,6 +6,9 @@ use time::Duration;
 
 use super::{ClockReading, Cursor, LARGEST_CLOCK_ERROR, Rules};
 
+/// The part of the overlap that a clock may seem to be set back by and is not.
+const MEASURED_WITHIN: i32 = 5;
+
 /// A walk over a window of a store: one pass over its pages or several. Kept in SQL while it lasts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Walk {
@@ -155,8 +158,14 @@ impl Walk {
     /// Takes in a page.
     pub fn page(&mut self, cursor: &Cursor, rules: &Rules, page: PageRead) -> Next {
         self.start = self.start.max(rules.start);
-        let clock_mark = *self.clock_mark.get_or_insert(page.clock.before);
-        self.clock_offset_micros = page.clock.offset_micros;
+        let clock_mark = match self.clock_mark {
+            Some(mark) => mark,
+            None => {
+                // The clock that the mark is by: one that is set meanwhile shows in the next walk.
+                self.clock_offset_micros = page.clock.offset_micros;
+                *self.clock_mark.insert(page.clock.before)
+            }
+        };
         for sighting in &page.sightings {
             self.latest = self.latest.max(sighting.modified);
             let late = sighting
@@ -179,7 +188,7 @@ impl Walk {
         } else {
             self.mark(cursor, clock_mark)
         };
-        let next_since = rules.since(Some(mark), cursor.last_walk_micros.max(walk_micros));
+        let next_since = self.next_since(cursor, rules, mark, walk_micros);
         let settled = self.earliest_late.is_none() && next_since >= self.lowest;
         if settled || self.pass >= rules.passes {
             return Next::Finished(self.finish(cursor, rules, mark, walk_micros, page.arrived));
@@ -189,6 +198,29 @@ impl Walk {
         self.lowest = self.lowest.min(next_since);
         self.earliest_late = None;
         Next::Page
+    }
+
+    /// Where a pass begins that nothing from before the mark can escape. What a store dated by a clock
+    /// that was set back since the cursor's mark lies before that mark by as much.
+    fn next_since(
+        &self,
+        cursor: &Cursor,
+        rules: &Rules,
+        mark: Timestamp,
+        walk_micros: i64,
+    ) -> Option<Timestamp> {
+        let since = rules.since(Some(mark), cursor.last_walk_micros.max(walk_micros));
+        let offset = self.clock_offset_micros;
+        let set_back = Duration::microseconds(cursor.clock_offset_micros.saturating_sub(offset));
+        if set_back <= rules.overlap / MEASURED_WITHIN {
+            return since;
+        }
+        let set_back = Rules {
+            clock_error: rules.clock_error + set_back.min(LARGEST_CLOCK_ERROR),
+            ..rules.clone()
+        };
+        let held = cursor.mark.filter(|_| !cursor.is_void(rules));
+        since.min(set_back.since(held, cursor.last_walk_micros))
     }
 
     /// The mark is never later than the store's clock was before the first request, and, so that a
