@@ -81,13 +81,13 @@ impl LaneRecords for Database {
         let of = connection.as_str().to_owned();
         let doubts = self.transact(move |tables| {
             let all = tables.doubts.iter();
-            all.filter(|((connection, _, _), _)| *connection == of)
+            let open = all
+                .filter(|((connection, _, _), _)| *connection == of)
                 .map(|((_, sku, kind), doubt)| (sku.clone(), *kind, doubt.due))
-                .collect()
+                .collect();
+            (open, tables.retries(&of))
         });
-        let doubts = doubts.await?;
-        let of = connection.as_str().to_owned();
-        let retries = self.transact(move |tables| tables.retries(&of)).await?;
+        let (doubts, retries) = doubts.await?;
         let of = connection.as_str().to_owned();
         let parked = self.transact(move |tables| {
             let all = tables.parked.iter();
