@@ -58,8 +58,16 @@ impl MessageIds {
     }
 }
 
+/// What becomes of a value that the stream holds already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// It gets a new sequence.
+    Fenced,
+    Left,
+}
+
 /// What the stream holds of a key.
-struct Held<V> {
+struct Last<V> {
     /// None when there is nothing, or what is there cannot be read: that counts for nothing, and is
     /// published over.
     level: Option<Level<V>>,
@@ -90,11 +98,29 @@ impl<K: LaneKind> ValueStream<K> {
         &self.mirror
     }
 
-    /// Writes values that the stream does not hold yet and tells the lanes of each as soon as it is
-    /// acknowledged.
+    /// Writes values that were just committed and tells the lanes of each as soon as it is
+    /// acknowledged. One that the stream holds already is written again: between equal versions
+    /// another process may be about to write what was committed before it, and the new sequence
+    /// refuses that.
     pub(crate) async fn publish(
         &self,
         values: Vec<Outgoing<K>>,
+    ) -> Result<usize, ValueStreamError> {
+        self.write(values, Held::Fenced).await
+    }
+
+    /// Writes the committed values that the stream does not hold.
+    pub(crate) async fn complete(
+        &self,
+        values: Vec<Outgoing<K>>,
+    ) -> Result<usize, ValueStreamError> {
+        self.write(values, Held::Left).await
+    }
+
+    async fn write(
+        &self,
+        values: Vec<Outgoing<K>>,
+        equal: Held,
     ) -> Result<usize, ValueStreamError> {
         let made = self.levels.made();
         let mut window = self.log.window();
@@ -106,7 +132,8 @@ impl<K: LaneKind> ValueStream<K> {
             let expected = match self.levels.get(&value.row.key) {
                 Some(cell) if cell.sequence > 0 => match stands(&value.row.level, &cell.level) {
                     Stands::Later => cell.sequence,
-                    Stands::Covered => continue,
+                    Stands::Same if equal == Held::Fenced => cell.sequence,
+                    Stands::Same | Stands::Covered => continue,
                     Stands::Unclear => {
                         unclear.push(value);
                         continue;
@@ -128,19 +155,19 @@ impl<K: LaneKind> ValueStream<K> {
                     self.levels
                         .apply_in(made, &row.key, row.level, sequence, trace, now);
                 }
-                Err(PublishError::WrongLastSequence { .. }) => self.contest(value).await?,
+                Err(PublishError::WrongLastSequence { .. }) => self.contest(value, equal).await?,
                 Err(error) => return Err(error.into()),
             }
         }
         for value in unclear {
-            self.contest(value).await?;
+            self.contest(value, equal).await?;
         }
         Ok(count)
     }
 
     /// The stream holds something else than expected: what is committed and what it holds are read
     /// again, and the later one stays.
-    async fn contest(&self, mut value: Outgoing<K>) -> Result<(), ValueStreamError> {
+    async fn contest(&self, mut value: Outgoing<K>, equal: Held) -> Result<(), ValueStreamError> {
         let subject = K::subject(&value.row.key);
         for _ in 0..CONTESTS {
             let made = self.levels.made();
@@ -153,7 +180,11 @@ impl<K: LaneKind> ValueStream<K> {
                 value.row = row;
             }
             if let Some(level) = held.level
-                && matches!(stands(&value.row.level, &level), Stands::Covered)
+                && match stands(&value.row.level, &level) {
+                    Stands::Covered => true,
+                    Stands::Same => equal == Held::Left,
+                    Stands::Later | Stands::Unclear => false,
+                }
                 && !planted!(ContestOverwrites)
             {
                 let now = Timestamp::now();
@@ -193,18 +224,18 @@ impl<K: LaneKind> ValueStream<K> {
         }
     }
 
-    async fn held(&self, subject: &str) -> Result<Held<K::Value>, ValueStreamError> {
+    async fn held(&self, subject: &str) -> Result<Last<K::Value>, ValueStreamError> {
         let failed = |text: String| ValueStreamError::Read {
             subject: subject.to_owned(),
             text,
         };
         Ok(match self.log.last(subject).await.map_err(failed)? {
-            Some((payload, sequence)) => Held {
+            Some((payload, sequence)) => Last {
                 // The reader of the stream has told of one that cannot be read.
                 level: K::decode(&payload).ok().map(|(_, level)| level),
                 sequence,
             },
-            None => Held {
+            None => Last {
                 level: None,
                 sequence: 0,
             },
@@ -216,7 +247,9 @@ impl<K: LaneKind> ValueStream<K> {
 enum Stands {
     /// It replaces it.
     Later,
-    /// The held one is the same, or later.
+    /// The held one is equal in version and value.
+    Same,
+    /// The held one is later.
     Covered,
     /// Only what is committed now tells: equal versions are ordered by their events, and those of two
     /// orders not at all.
@@ -226,7 +259,7 @@ enum Stands {
 fn stands<V: PartialEq>(committed: &Level<V>, held: &Level<V>) -> Stands {
     match committed.version.compare(held.version) {
         Ok(std::cmp::Ordering::Greater) => Stands::Later,
-        Ok(std::cmp::Ordering::Equal) if committed.value == held.value => Stands::Covered,
+        Ok(std::cmp::Ordering::Equal) if committed.value == held.value => Stands::Same,
         Ok(std::cmp::Ordering::Equal) if planted!(EqualTimesOverwrite) => Stands::Later,
         Ok(std::cmp::Ordering::Less) => Stands::Covered,
         Ok(std::cmp::Ordering::Equal) | Err(_) => Stands::Unclear,

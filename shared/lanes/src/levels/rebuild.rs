@@ -54,7 +54,7 @@ async fn pass<K: LaneKind>(
     loop {
         let (rows, next) = stream.mirror().rows().page(&after, PAGE).await?;
         let values = rows.into_iter().map(|row| Outgoing { row, trace: None });
-        published += stream.publish(values.collect()).await?;
+        published += stream.complete(values.collect()).await?;
         match next {
             Some(next) => after = next,
             None => return Ok(published),

@@ -254,7 +254,8 @@ fn sku_of(id: &str) -> Option<String> {
 }
 
 fn same_items(attempt: &str, items: &[(String, i64)]) -> bool {
-    let Ok(kept) = serde_json::from_str::<Vec<(String, String, i64)>>(attempt) else {
+    let Ok((_, kept)) = serde_json::from_str::<(String, Vec<(String, String, i64)>)>(attempt)
+    else {
         return false;
     };
     let kept = kept.iter().map(|(_, id, value)| (id.as_str(), *value));

@@ -126,3 +126,38 @@ async fn of_two_events_of_one_second_the_later_stays_whoever_publishes_last() {
         assert_eq!(log.shows(), "0", "it knows of the other value: {knows}");
     }
 }
+
+/// A value, another one and the first again in one second: whoever is about to write the second one, as it
+/// was committed before the third, expects a sequence that is over.
+#[tokio::test]
+async fn a_value_said_again_refuses_what_another_process_is_about_to_write() {
+    let place = TestDatabase::sqlite().unwrap();
+    let db = Database::open(&place.settings(), "stock-publisher").await;
+    let db = db.unwrap();
+    db.migrate(&MIGRATOR).await.unwrap();
+    let log = OneSubject::default();
+    let mirror = Mirror::<Stock>::new(Arc::new(db));
+    let stream = ValueStream::new(Arc::new(log.clone()), mirror, Levels::new());
+    let sequence = || log.last.lock().unwrap().as_ref().map_or(0, |last| last.1);
+
+    let first = stored(stream.mirror(), said("127", 100)).await;
+    stream.publish(first).await.unwrap();
+    let late = stored(stream.mirror(), said("105", 101)).await;
+    let expected = sequence();
+    let again = stored(stream.mirror(), said("127", 102)).await;
+    stream.publish(again).await.unwrap();
+
+    let [late] = <[_; 1]>::try_from(late).ok().unwrap();
+    let refused = log.store(&stream.publication(&late, expected));
+    assert!(matches!(
+        refused,
+        Err(PublishError::WrongLastSequence { .. })
+    ));
+    assert_eq!((log.shows().as_str(), sequence()), ("127", expected + 1));
+
+    let all = stream.mirror().rows();
+    let (rows, _) = all.page(&Default::default(), 10).await.unwrap();
+    let rows = rows.into_iter().map(|row| Outgoing { row, trace: None });
+    assert_eq!(stream.complete(rows.collect()).await.unwrap(), 0);
+    assert_eq!(sequence(), expected + 1, "what is there is left alone");
+}
