@@ -19,12 +19,21 @@ pub enum Plane {
 }
 
 impl Plane {
-    /// The faults that this world must find, each with a seed that does, as far as one is known.
+    /// The faults that this world must find, each with a seed that does.
     #[must_use]
     pub fn known(self) -> &'static [(Fault, u64)] {
         match self {
             Self::Values => values::known::KNOWN,
             Self::Orders => orders::known::KNOWN,
+        }
+    }
+
+    /// Seeds that found mistakes that nobody had planted.
+    #[must_use]
+    pub fn regressions(self) -> &'static [u64] {
+        match self {
+            Self::Values => values::known::REGRESSIONS,
+            Self::Orders => orders::known::REGRESSIONS,
         }
     }
 

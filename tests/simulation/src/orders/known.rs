@@ -3,7 +3,7 @@
 use storelink_planted_faults::Fault;
 
 /// A seed that fails with the fault and passes without it.
-pub const KNOWN: &[(Fault, u64)] = &[
+pub(crate) const KNOWN: &[(Fault, u64)] = &[
     (Fault::JobLetGoUnfinished, 1),
     (Fault::CursorBeforeAcknowledgements, 2),
     (Fault::MarkAfterRead, 9),
@@ -28,7 +28,7 @@ pub const KNOWN: &[(Fault, u64)] = &[
 ];
 
 /// Seeds that found mistakes that nobody had planted.
-pub const REGRESSIONS: &[u64] = &[
+pub(crate) const REGRESSIONS: &[u64] = &[
     // HUB was lost between the acknowledgement of an event and the note of it by one replica, and another
     // replica had looked for losses in between: the event was in no stream any more.
     36,

@@ -2,7 +2,7 @@
 
 mod content;
 mod judge;
-pub mod known;
+pub(crate) mod known;
 mod ledger_tables;
 mod life;
 mod poller_tables;

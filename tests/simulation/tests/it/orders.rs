@@ -54,12 +54,7 @@ fn every_planted_fault_is_found_by_its_known_seed() {
 
 #[test]
 fn seeds_that_once_found_a_mistake_pass() {
-    let tally = seeds::run(
-        PLANE,
-        storelink_simulation::orders::known::REGRESSIONS,
-        None,
-        false,
-    );
+    let tally = seeds::run(PLANE, PLANE.regressions(), None, false);
     let failures: Vec<String> = tally.failures.iter().map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{failures:#?}");
 }
