@@ -86,7 +86,7 @@ impl Run {
                 plan.run(run).await
             }
             Self::Mixed(database) => {
-                let plan = kills::Plan::new(database, number(10, 200), seconds(30, 600));
+                let plan = kills::Plan::new(database, number(8, 200), seconds(20, 600));
                 let mut plan = plan.mixed();
                 plan.setup.folder = folder;
                 plan.run(run).await
@@ -103,7 +103,7 @@ impl Run {
                 plan.run(run).await
             }
             Self::Replicas => {
-                let mut plan = replicas::Plan::new(seconds(20, 180));
+                let mut plan = replicas::Plan::new(seconds(15, 180));
                 plan.setup.folder = folder;
                 plan.run(run).await
             }
