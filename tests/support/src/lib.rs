@@ -3,6 +3,7 @@
 #[cfg(feature = "system")]
 pub mod api;
 pub mod broker;
+mod children;
 #[cfg(feature = "database")]
 pub mod database;
 #[cfg(feature = "system")]

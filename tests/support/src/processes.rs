@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use tokio::time::sleep;
 
-use crate::broker::{bound_to_this_process, spawn_from_lasting_thread, stands_still};
+use crate::children::{bound_to_this_process, spawn_from_lasting_thread, stands_still};
 
 const POLL: Duration = Duration::from_millis(10);
 
