@@ -79,12 +79,8 @@ faults! {
     SnapshotCoversNext,
     /// A start does not read the open doubts.
     DoubtsNotRead,
-    /// What a start reads of a doubt replaces what was heard of it meanwhile.
-    LaterRetryForgotten,
     /// Doubts that others committed do not reach the lane that runs.
     DoubtsOfOthersUnheard,
-    /// The doubt of an order is closed by a write that was taken before the order.
-    OrderSettledByEarlierWrite,
     /// Changed settings do not make a lane look at its articles.
     SettingsDoNotMark,
     /// An article that the store takes again stays parked.

@@ -135,17 +135,30 @@ impl Evidence {
         Ok(found.map(|store| store.name))
     }
 
-    /// Poll jobs that wait or are in work.
+    /// The poll jobs of the broker.
     ///
     /// # Errors
     /// When the broker does not answer.
-    pub async fn jobs(&self) -> anyhow::Result<u64> {
+    pub async fn jobs(&self) -> anyhow::Result<Jobs> {
         let asking = async { anyhow::Ok(self.jetstream.get_stream("JOBS").await?) };
         let stream = tokio::time::timeout(ANSWER_LIMIT, asking)
             .await
             .context("the broker is too slow")??;
-        Ok(stream.cached_info().state.messages)
+        let state = &stream.cached_info().state;
+        Ok(Jobs {
+            open: state.messages,
+            told: state.last_sequence,
+        })
     }
+}
+
+/// Poll jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Jobs {
+    /// Those that wait or are in work.
+    pub open: u64,
+    /// All that there ever were.
+    pub told: u64,
 }
 
 /// A call to the API is counted when it begins and when it ends.

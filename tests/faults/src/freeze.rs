@@ -23,6 +23,8 @@ const JOB: Duration = Duration::from_secs(30);
 const RECHECK_SECONDS: u64 = 15;
 const LIMIT: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(15);
+/// How often a round is tried in which no new job comes after a poller woke up.
+const TRIES: u32 = 4;
 /// Levels that are said while somebody is watched after waking up: some seconds.
 const WATCHED: u64 = 400;
 
@@ -77,24 +79,14 @@ impl Plan {
         stage.memory.is_warm();
         let mut frozen = Vec::new();
         for _ in 0..self.rounds {
-            let poller = freeze(&mut stage, &evidence, Role::WooCommercePoller).await?;
-            // What the frozen one had is the only work left, so that all it sends later is its old one.
-            traffic.ask_for_reads(false);
-            for role in [Role::StockPublisher, Role::PricePublisher] {
-                let publisher = freeze(&mut stage, &evidence, role).await?;
-                others_write(&stage, &publisher).await?;
-                sleep_until(publisher.at + LEASE * 3 / 2).await;
-                frozen.push(wake(&mut stage, &traffic, publisher).await?);
+            let mut tries = 1;
+            while !self
+                .round(&mut stage, &traffic, &evidence, &mut frozen)
+                .await?
+            {
+                ensure!(tries < TRIES, "the pollers always get new jobs");
+                tries += 1;
             }
-            eventually("the other poller has done all jobs", LIMIT, async || {
-                let jobs = evidence.jobs().await?;
-                ensure!(jobs == 0, "{jobs} jobs are left");
-                Ok(())
-            })
-            .await?;
-            sleep_until(poller.at + JOB * 3 / 2).await;
-            frozen.push(wake(&mut stage, &traffic, poller).await?);
-            traffic.ask_for_reads(true);
         }
         let lasted = began.elapsed();
         let settled = stage.settle(traffic, Instant::now(), &self.demand).await?;
@@ -114,6 +106,41 @@ impl Plan {
         outcome.at_most("reads_after_the_lease", reads, 0);
         Ok(outcome)
     }
+}
+
+/// A poller and two publishers freeze and wake up. False when the poller got new jobs after it woke up,
+/// so that nobody can say whether what it read was its old one.
+async fn round(
+    stage: &mut Stage,
+    traffic: &Traffic,
+    evidence: &Evidence,
+    frozen: &mut Vec<Frozen>,
+) -> anyhow::Result<bool> {
+    let poller = freeze(stage, evidence, Role::WooCommercePoller).await?;
+    // What the frozen one had is the only work left, so that all it sends later is its old one.
+    traffic.ask_for_reads(false);
+    for role in [Role::StockPublisher, Role::PricePublisher] {
+        let publisher = freeze(stage, evidence, role).await?;
+        others_write(stage, &publisher).await?;
+        sleep_until(publisher.at + LEASE * 3 / 2).await;
+        frozen.push(wake(stage, traffic, publisher).await?);
+    }
+    sleep_until(poller.at + JOB * 3 / 2).await;
+    let mut before = None;
+    eventually("the other poller has done all jobs", LIMIT, async || {
+        let jobs = evidence.jobs().await?;
+        ensure!(jobs.open == 0, "{} jobs are left", jobs.open);
+        before = Some(jobs.told);
+        Ok(())
+    })
+    .await?;
+    let poller = wake(stage, traffic, poller).await?;
+    let alone = before == Some(evidence.jobs().await?.told);
+    if alone {
+        frozen.push(poller);
+    }
+    traffic.ask_for_reads(true);
+    Ok(alone)
 }
 
 /// Freezes a process of a role while its request to a store is under way.

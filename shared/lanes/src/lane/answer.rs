@@ -112,8 +112,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         settled: Option<Timestamp>,
         effects: &mut Vec<Effect>,
     ) {
-        let moved = settled != self.doubts.due(sku, DoubtKind::Order);
-        if settled.is_none() || (moved && !planted!(OrderSettledByEarlierWrite)) {
+        if settled.is_none() || settled != self.doubts.due(sku, DoubtKind::Order) {
             return;
         }
         if let Some(slot) = self.slots.get_mut(&sku) {

@@ -24,7 +24,6 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use storelink_adapter_api::WriteGroup;
 use storelink_model::Timestamp;
-use storelink_planted_faults::planted;
 
 pub use batch::{Batch, BatchItem, Desired};
 pub use doubts::DoubtKind;
@@ -250,8 +249,7 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
             // A person waits, and the time may be of a clock that is ahead. A later one is the newer: what
             // was read at the start may be behind what was heard meanwhile.
             DoubtKind::Retry => {
-                let later = |open| open < due || planted!(LaterRetryForgotten);
-                if self.doubts.due(sku, kind).is_none_or(later) {
+                if self.doubts.due(sku, kind).is_none_or(|open| open < due) {
                     let at_once = Timestamp::from_micros(0);
                     self.doubts.open_and_wake(sku, kind, due, at_once);
                 }

@@ -11,6 +11,7 @@ pub(crate) const KNOWN: &[(Fault, u64)] = &[
     (Fault::PaceNotReserved, 13),
     (Fault::PaceWithoutSpare, 13),
     (Fault::LateTurnUsed, 27),
+    (Fault::TurnKeptOverPause, 2878),
     (Fault::LeaseFromTheAnswer, 35),
     (Fault::AcknowledgeUnwritten, 1),
     (Fault::LastArrivalWins, 0),

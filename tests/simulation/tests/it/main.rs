@@ -5,6 +5,7 @@
     reason = "helpers of tests stop at the first surprise"
 )]
 
+mod faults;
 mod kernel;
 mod orders;
 mod values;
