@@ -80,10 +80,7 @@ impl Plan {
         let mut frozen = Vec::new();
         for _ in 0..self.rounds {
             let mut tries = 1;
-            while !self
-                .round(&mut stage, &traffic, &evidence, &mut frozen)
-                .await?
-            {
+            while !round(&mut stage, &traffic, &evidence, &mut frozen).await? {
                 ensure!(tries < TRIES, "the pollers always get new jobs");
                 tries += 1;
             }
