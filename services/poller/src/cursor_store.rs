@@ -58,20 +58,56 @@ pub(crate) struct Loaded {
     version: i64,
 }
 
-/// The cursor, and the stream that what it speaks of was handed to.
+/// The cursor, and between which store and which stream it stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Kept {
     /// Up to where it is read.
     pub cursor: Cursor,
-    /// The stream.
+    /// The stream that what it speaks of was handed to.
     pub stream: Option<StreamIdentity>,
+    /// The address of the store that it speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// Orders that the cursor has passed without their contents.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) withheld: Vec<Withheld>,
 }
 
+/// Why everything has to be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Anew {
+    /// The stream was made anew or set back: what it held may never have reached its readers.
+    Stream,
+    /// The store is at another address, where the mark says nothing.
+    Address,
+}
+
 impl Kept {
+    /// Places it between the store at this address and this stream. Where it stood between others, all
+    /// that is left is how wrong the store's clock was.
+    pub(crate) fn place(&mut self, address: &str, stream: StreamIdentity) -> Option<Anew> {
+        let other_stream = self.stream.is_some_and(|known| !stream.continues(known));
+        let moved = self.address.as_deref().is_some_and(|at| at != address);
+        let anew = match (other_stream, moved) {
+            (true, _) => Some(Anew::Stream),
+            (false, true) => Some(Anew::Address),
+            (false, false) => None,
+        };
+        if anew.is_some() {
+            *self = Self {
+                cursor: Cursor {
+                    clock_offset_micros: self.cursor.clock_offset_micros,
+                    ..Cursor::default()
+                },
+                ..Self::default()
+            };
+        }
+        self.stream = Some(stream);
+        self.address = Some(address.to_owned());
+        anew
+    }
+
     /// How far the stream is known to have come.
     pub(crate) fn reached(&self) -> u64 {
         self.stream.map_or(0, |stream| stream.last_sequence)
@@ -104,6 +140,17 @@ impl StreamIdentity {
 }
 
 impl Loaded {
+    /// Places the cursor; a walk between other places is not gone on with.
+    pub(crate) fn place(&mut self, address: &str, stream: StreamIdentity) -> Option<Anew> {
+        let anew = self.state.place(address, stream);
+        if let Some(reason) = anew {
+            let (connection, entity) = (&self.connection, self.entity);
+            tracing::warn!(%connection, entity, ?reason, "everything is read again");
+            self.walk = None;
+        }
+        anew
+    }
+
     /// The cursor of an entity of a connection.
     pub(crate) async fn load(
         cursors: &dyn CursorStore,
@@ -278,6 +325,45 @@ mod tests {
         assert_eq!(
             database.draw_read_number(&connection).await.unwrap(),
             ahead + 2
+        );
+    }
+
+    #[test]
+    fn a_cursor_says_nothing_at_another_address_or_of_another_stream() {
+        let stream = StreamIdentity {
+            created_micros: 1,
+            last_sequence: 10,
+        };
+        let read = Kept {
+            cursor: Cursor {
+                mark: Some(Timestamp::from_micros(5)),
+                clock_offset_micros: 7,
+                ..Cursor::default()
+            },
+            stream: Some(stream),
+            address: Some("https://one.example".into()),
+            withheld: Vec::new(),
+        };
+        let placed = |address, stream| {
+            let mut kept = read.clone();
+            let anew = kept.place(address, stream);
+            assert_eq!(kept.address.as_deref(), Some(address));
+            assert_eq!(kept.cursor.clock_offset_micros, 7);
+            (anew, kept.cursor.mark)
+        };
+        let mark = read.cursor.mark;
+        assert_eq!(placed("https://one.example", stream), (None, mark));
+        assert_eq!(
+            placed("https://two.example", stream),
+            (Some(Anew::Address), None)
+        );
+        let other = StreamIdentity {
+            created_micros: 2,
+            ..stream
+        };
+        assert_eq!(
+            placed("https://one.example", other),
+            (Some(Anew::Stream), None)
         );
     }
 

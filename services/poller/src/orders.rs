@@ -12,8 +12,8 @@ use storelink_service::LinkedConnection;
 use time::Duration;
 
 use crate::PollerError;
-use crate::cursor::{ClockReading, Counts, Cursor, Next, PageRead, Rules, Sighting, Walk};
-use crate::cursor_store::{Kept, Loaded};
+use crate::cursor::{ClockReading, Counts, Next, PageRead, Rules, Sighting, Walk};
+use crate::cursor_store::{Anew, Kept, Loaded};
 use crate::hand_on::{self, ReadMark};
 use crate::handover::{self, Handover, Seen};
 use crate::reading::{self, Numbered};
@@ -58,7 +58,8 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
         match poller.current(&link.record.id) {
             Ok(current) if current.record.revision != link.record.revision => {
                 // What is wanted changed, and with it where the walk has to begin.
-                if order_start(&current) != rules.start {
+                let moved = current.record.address != link.record.address;
+                if moved || order_start(&current) != rules.start {
                     return Ok(Ended::Yielded);
                 }
                 link = current;
@@ -128,32 +129,16 @@ fn over(walk: &Walk) -> Run {
     }
 }
 
-/// The cursor; a void one when the stream is another one than that which took what the cursor speaks
-/// of, because what that one held may never have reached the ledger.
+/// The cursor; a void one for another stream than that which took what the cursor speaks of, because
+/// what that one held may never have reached the ledger, and for a store that was moved.
 async fn load(job: &Job<'_>) -> Result<Loaded, PollerError> {
     let poller = job.poller;
     let connection = &job.link.record.id;
     let mut loaded = Loaded::load(&*poller.cursors, connection, "orders").await?;
     let stream = poller.streams.identity(names::ORDERS).await?;
-    if loaded
-        .state
-        .stream
-        .is_some_and(|known| !stream.continues(known))
-    {
-        tracing::warn!(%connection, "the stream of orders was made anew: all orders are read again");
+    if loaded.place(&job.link.record.address, stream) == Some(Anew::Stream) {
         poller.handovers.forget(connection).await?;
-        // How wrong the store's clock was is known all the same, and orders are dated by it.
-        let cursor = Cursor {
-            clock_offset_micros: loaded.state.cursor.clock_offset_micros,
-            ..Cursor::default()
-        };
-        loaded.state = Kept {
-            cursor,
-            ..Kept::default()
-        };
-        loaded.walk = None;
     }
-    loaded.state.stream = Some(stream);
     Ok(loaded)
 }
 

@@ -34,8 +34,13 @@ pub(crate) async fn walk(job: &Job<'_>) -> Result<Ended, PollerError> {
     let deadline = Instant::now() + poller.settings.walk_yield;
 
     loop {
-        if let Err(failure) = poller.current(&link.record.id) {
-            return Ok(Ended::Over(over(&walk).failed_by(failure)));
+        match poller.current(&link.record.id) {
+            // Its pages would be those of another store.
+            Ok(current) if current.record.address != link.record.address => {
+                return Ok(Ended::Yielded);
+            }
+            Ok(_) => {}
+            Err(failure) => return Ok(Ended::Over(over(&walk).failed_by(failure))),
         }
         let window = ProductWindow {
             modified_since: walk.since,
@@ -149,16 +154,7 @@ async fn load(job: &Job<'_>) -> Result<Loaded, PollerError> {
     let connection = &job.link.record.id;
     let mut loaded = Loaded::load(&*poller.cursors, connection, "products").await?;
     let stream = poller.streams.identity(names::PRODUCTS).await?;
-    if loaded
-        .state
-        .stream
-        .is_some_and(|known| !stream.continues(known))
-    {
-        tracing::warn!(%connection, "the stream of products was made anew: all are read again");
-        loaded.state = Kept::default();
-        loaded.walk = None;
-    }
-    loaded.state.stream = Some(stream);
+    loaded.place(&job.link.record.address, stream);
     Ok(loaded)
 }
 

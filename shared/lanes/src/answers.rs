@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::kind::LaneKind;
 use crate::lane::SkuView;
 use crate::levels::{Levels, SkuId};
-use crate::records::Questions;
+use crate::records::{Approval, Questions};
 use crate::runner::{LaneHandle, Lanes, closed_reason};
 
 /// How long another replica may take; who asks waits two seconds in all.
@@ -253,10 +253,14 @@ impl<K: LaneKind> Answers<K> {
                 waiting,
             });
         }
-        let at = Timestamp::now();
-        let kept = self.questions.approve(&found, at).await;
-        kept.map_err(fault)?;
-        handle.approve(found.changes, at);
+        let approval = Approval {
+            address: found.address,
+            changes: found.changes,
+            at: Timestamp::now(),
+        };
+        let kept = self.questions.approve(&found.lane.connection, &approval);
+        kept.await.map_err(fault)?;
+        handle.approve(approval);
         Ok(Approved {
             approved: Some(waiting),
             waiting,

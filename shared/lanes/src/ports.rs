@@ -9,6 +9,6 @@ pub use crate::intake::{
 };
 pub use crate::ownership::{OwnerRow, OwnerRows};
 pub use crate::records::{
-    ApprovalRow, Attempt, AttemptRow, LaneName, LaneRecords, LaneRows, Note, OutsideDoubt,
+    Approval, ApprovalRow, Attempt, AttemptRow, LaneName, LaneRecords, LaneRows, Note, OutsideDoubt,
 };
 pub use crate::runner::Links;

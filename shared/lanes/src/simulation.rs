@@ -19,7 +19,8 @@ use crate::metrics::LaneMetrics;
 use crate::orders::Orders;
 use crate::parts::{Feeds, Parts};
 use crate::ports::{
-    LaneRecords, Links, MirrorRows, OwnerRows, Rejections, SourceRows, ValueFeed, ValueLog,
+    Approval, LaneRecords, Links, MirrorRows, OwnerRows, Rejections, SourceRows, ValueFeed,
+    ValueLog,
 };
 use crate::runner::{Lanes, OutsideDoubts, closed_reason, supervise};
 
@@ -169,16 +170,20 @@ impl Publisher {
 
     /// What a lane that runs here keeps back until a person approves it.
     #[must_use]
-    pub fn to_approve(&self, connection: &ConnectionId) -> Vec<(Sku, u32)> {
-        let handle = self.lanes.get(connection);
-        let found = handle.and_then(|handle| handle.to_approve(&handle.state()));
-        found.map(|found| found.changes).unwrap_or_default()
+    pub fn to_approve(&self, connection: &ConnectionId) -> Option<Approval<u32>> {
+        let handle = self.lanes.get(connection)?;
+        let found = handle.to_approve(&handle.state())?;
+        (!found.changes.is_empty()).then(|| Approval {
+            address: found.address,
+            changes: found.changes,
+            at: Timestamp::now(),
+        })
     }
 
     /// A person approved changes, and that stands in the records already.
-    pub fn approve(&self, connection: &ConnectionId, changes: Vec<(Sku, u32)>, at: Timestamp) {
+    pub fn approve(&self, connection: &ConnectionId, approval: Approval<u32>) {
         if let Some(handle) = self.lanes.get(connection) {
-            handle.approve(changes, at);
+            handle.approve(approval);
         }
     }
 

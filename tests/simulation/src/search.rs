@@ -27,13 +27,10 @@ pub fn all(plane: Option<Plane>, fault: Option<Fault>, count: u64) -> impl Itera
         None => plane.is_none_or(|plane| plane.faults().contains(one)),
     });
     chosen.map(move |fault| {
-        let finds = planes
-            .iter()
-            .filter(|plane| plane.faults().contains(&fault));
-        let mut planes: Vec<Plane> = match finds.clone().next() {
-            Some(_) => finds.copied().collect(),
-            None => planes.clone(),
-        };
+        let mut planes = planes.clone();
+        if planes.iter().any(|plane| plane.faults().contains(&fault)) {
+            planes.retain(|plane| plane.faults().contains(&fault));
+        }
         let failure = planes.iter().find_map(|plane| search(*plane, fault, count));
         if let Some(failure) = &failure {
             planes.retain(|plane| *plane == failure.plane);

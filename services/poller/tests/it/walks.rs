@@ -224,3 +224,39 @@ async fn two_edits_in_the_same_second_both_arrive() {
     );
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_store_that_moved_is_read_from_the_order_start_and_whole() {
+    let mut world = World::start(TestDatabase::sqlite().unwrap(), 1).await;
+    world.store().place(1);
+    world.store().stock_up(1, Timestamp::now());
+    world.read_orders().await;
+    let job = world.job("products");
+    world.run(job).await;
+    assert_eq!(ids(&world.orders().await), ["1"]);
+    assert_eq!(world.products().await.len(), 1);
+
+    // Where the store is now, both were there long before what was read up to now.
+    let long_ago = Timestamp::now().saturating_sub(time::Duration::days(20));
+    world
+        .change(0, |record| {
+            record.address = "https://moved.example".to_owned();
+            record.settings.order_start = long_ago.saturating_sub(time::Duration::DAY);
+        })
+        .await;
+    world.read_orders().await;
+    world.orders().await;
+    world.store().place_at(2, long_ago);
+    world.store().stock_up(2, long_ago);
+    world
+        .change(0, |record| {
+            record.address = "https://again.example".to_owned();
+        })
+        .await;
+    world.read_orders().await;
+    assert_eq!(ids(&world.orders().await), ["2"]);
+    let job = world.job("products");
+    world.run(job).await;
+    assert_eq!(world.products().await.len(), 2);
+    world.stop().await;
+}

@@ -182,6 +182,8 @@ impl<W: Clone + PartialEq + Serialize> Lane<W> {
         }
         self.moved_at = now.micros();
         self.went_elsewhere = self.is_writing();
+        // Who approved saw what the other store showed.
+        self.guard.approved.clear();
         for slot in self.slots.values_mut() {
             slot.doubt();
         }

@@ -8,23 +8,52 @@ use time::Duration;
 
 use super::port::ApprovalRow;
 use super::questions::Questions;
-use crate::runner::ToApprove;
 
 /// An approval says nothing any more when everything that it allowed was done long ago.
 const KEPT: Duration = Duration::days(30);
 
-/// Approved changes, and when.
-pub(crate) type Approval<W> = (Vec<(Sku, W)>, Timestamp);
+/// Approved changes.
+pub struct Approval<W> {
+    /// Where the store was that they were shown for.
+    pub address: String,
+    /// What a person wants to be written.
+    pub changes: Vec<(Sku, W)>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl<W: Serialize> Approval<W> {
+    /// As it is kept.
+    #[must_use]
+    pub fn to_row(&self) -> ApprovalRow {
+        let changes = serde_json::to_string(&(&self.address, &self.changes));
+        ApprovalRow {
+            changes: changes.unwrap_or_default(),
+            at: self.at,
+        }
+    }
+}
+
+impl<W: DeserializeOwned> Approval<W> {
+    fn from_row(row: &ApprovalRow) -> Result<Self, serde_json::Error> {
+        let (address, changes) = serde_json::from_str(&row.changes)?;
+        Ok(Self {
+            address,
+            changes,
+            at: row.at,
+        })
+    }
+}
 
 impl Questions {
     /// Makes it lasting that a person wants these changes.
     pub(crate) async fn approve<W: Serialize>(
         &self,
-        approved: &ToApprove<W>,
-        at: Timestamp,
+        connection: &ConnectionId,
+        approval: &Approval<W>,
     ) -> Result<(), DbError> {
-        let changes = serde_json::to_string(&approved.changes).unwrap_or_default();
-        let connection = approved.lane.connection.as_str();
+        let ApprovalRow { changes, at } = approval.to_row();
+        let connection = connection.as_str();
         let mut transaction = self.db.begin().await?;
         transaction
             .execute(
@@ -69,8 +98,8 @@ pub(super) fn understand<W: DeserializeOwned>(
     rows: &[ApprovalRow],
 ) -> Vec<Approval<W>> {
     let understood = rows.iter().filter_map(|row| {
-        match serde_json::from_str(&row.changes) {
-            Ok(changes) => Some((changes, row.at)),
+        match Approval::from_row(row) {
+            Ok(approval) => Some(approval),
             // Losing it costs that somebody is asked again.
             Err(error) => {
                 tracing::error!(%connection, %error, "an approval cannot be read");

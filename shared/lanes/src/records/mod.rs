@@ -21,6 +21,7 @@ use storelink_model::{ConnectionId, Sku, TenantId, Timestamp};
 
 use crate::lane::DoubtKind;
 
+pub use approvals::Approval;
 pub(crate) use load::{Loaded, understand};
 pub use port::{ApprovalRow, AttemptRow, LaneRecords, LaneRows, OutsideDoubt};
 pub(crate) use questions::Questions;

@@ -12,12 +12,14 @@ use super::state::LaneState;
 use super::step::closed_reason;
 use crate::kind::LaneKind;
 use crate::lane::Asks;
-use crate::records::LaneName;
+use crate::records::{Approval, LaneName};
 
 /// Changes that wait for a person's approval.
 pub(crate) struct ToApprove<W> {
     /// The lane, in the epoch in which this process runs it.
     pub(crate) lane: Arc<LaneName>,
+    /// Where the store is that they wait for.
+    pub(crate) address: String,
     /// In the order of the articles.
     pub(crate) changes: Vec<(Sku, W)>,
 }
@@ -25,7 +27,7 @@ pub(crate) struct ToApprove<W> {
 impl<W: Serialize> ToApprove<W> {
     /// Tells these changes from all others, in every process alike: who approves names what was shown.
     pub(crate) fn digest(&self) -> String {
-        let changes = serde_json::to_vec(&self.changes).unwrap_or_default();
+        let changes = serde_json::to_vec(&(&self.address, &self.changes)).unwrap_or_default();
         let digest = Sha256::digest(changes);
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -90,14 +92,26 @@ impl<K: LaneKind> LaneHandle<K> {
         let mut changes: Vec<_> = changes.filter_map(named).collect();
         // Each process numbers the articles in its own way.
         changes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        Some(ToApprove { lane, changes })
+        let address = state.linked.record.address.clone();
+        Some(ToApprove {
+            lane,
+            address,
+            changes,
+        })
     }
 
-    /// A person wants exactly these changes, and that is committed.
-    pub(crate) fn approve(&self, changes: Vec<(Sku, K::Wanted)>, at: Timestamp) {
-        let numbered = |(sku, value)| (self.levels.sku_id(&sku), value);
-        let changes = changes.into_iter().map(numbered).collect();
-        self.state().lane.approve(changes, at, Timestamp::now());
+    /// A person wants exactly these changes in the store at this address, and that is committed.
+    pub(crate) fn approve(&self, approval: Approval<K::Wanted>) {
+        self.take_over(&mut self.state(), approval);
         self.wake.notify_one();
+    }
+
+    /// What was approved for a store elsewhere says nothing of this one.
+    pub(super) fn take_over(&self, state: &mut LaneState<K>, approval: Approval<K::Wanted>) {
+        if approval.address == state.linked.record.address {
+            let numbered = |(sku, value)| (self.levels.sku_id(&sku), value);
+            let changes = approval.changes.into_iter().map(numbered).collect();
+            state.lane.approve(changes, approval.at, Timestamp::now());
+        }
     }
 }

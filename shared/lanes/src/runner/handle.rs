@@ -100,10 +100,8 @@ impl<K: LaneKind> LaneHandle<K> {
         let mut notes = Vec::new();
         let sources = {
             let mut state = self.state();
-            for (changes, at) in loaded.approvals {
-                let id = |(sku, value)| (self.levels.sku_id(&sku), value);
-                let changes = changes.into_iter().map(id).collect();
-                state.lane.approve(changes, at, now);
+            for approval in loaded.approvals {
+                self.take_over(&mut state, approval);
             }
             let address = state.linked.record.address.clone();
             // What was confirmed elsewhere may not be shown here.

@@ -18,7 +18,6 @@ mod supervisor;
 mod task;
 mod tasks;
 
-pub(crate) use asking::ToApprove;
 pub(crate) use doubts::OutsideDoubts;
 pub(crate) use handle::LaneHandle;
 pub use links::Links;

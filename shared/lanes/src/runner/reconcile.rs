@@ -74,6 +74,7 @@ impl<K: LaneKind> Reconciliation<K> {
     async fn walk(&self, tally: &mut Tally) -> Result<(), End> {
         let mut access: Option<(u64, StoreAccess)> = None;
         let mut position: Option<Position> = None;
+        let address = self.handle.state().linked.record.address.clone();
         loop {
             let revision = self.may_read()?;
             let open = match access.take() {
@@ -83,7 +84,7 @@ impl<K: LaneKind> Reconciliation<K> {
             let (begun, page) = self.page(&open.1, position.as_ref()).await?;
             access = Some(open);
             tally.drift.pages += 1;
-            let effects = self.compare(&page, begun, tally).ok_or(End::Lost)?;
+            let effects = self.compare(&page, begun, &address, tally)?;
             let notes = self.handle.notes(effects, Timestamp::now());
             if !notes.is_empty() {
                 self.shared.records.note(&self.name, notes).await;
@@ -158,13 +159,14 @@ impl<K: LaneKind> Reconciliation<K> {
         }
     }
 
-    /// Compares the articles of a page; none when the lane is not run here any more.
+    /// Compares the articles of a page with what is wanted in the store at the address that it is from.
     fn compare(
         &self,
         page: &ProductPage,
         begun: Timestamp,
+        address: &str,
         tally: &mut Tally,
-    ) -> Option<Vec<Effect>> {
+    ) -> Result<Vec<Effect>, End> {
         let unreadable = page.unreadable.iter();
         tally
             .unreadable
@@ -178,10 +180,14 @@ impl<K: LaneKind> Reconciliation<K> {
         let now = Timestamp::now();
         let mut effects = Vec::new();
         let mut state = self.handle.state();
-        state
-            .owned
-            .as_ref()
-            .filter(|owned| Arc::ptr_eq(owned, &self.name))?;
+        let owned = state.owned.as_ref();
+        if !owned.is_some_and(|owned| Arc::ptr_eq(owned, &self.name)) {
+            return Err(End::Lost);
+        }
+        if state.linked.record.address != address {
+            let text = "the store's address was changed meanwhile; reconcile again";
+            return Err(End::failed("connection.moved", text));
+        }
         let writes = !observes(&state);
         tally.drift.observed |= !writes;
         let LaneState {
@@ -234,7 +240,7 @@ impl<K: LaneKind> Reconciliation<K> {
         tally.drift.unknown = count(tally.unknown.len());
         let corrected = tally.drift.corrected - before;
         self.shared.metrics.corrected(corrected);
-        Some(effects)
+        Ok(effects)
     }
 
     fn known(&self, article: &Article) -> Option<SkuId> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storelink_lanes::lane::{DoubtKind, PackedIds};
-use storelink_lanes::ports::ApprovalRow;
 
 use super::World;
 use super::plan::LEASE;
@@ -265,24 +264,16 @@ impl World {
     pub(super) fn approve_everything(&self) {
         for connection in self.connections() {
             for publisher in self.publishers().values() {
-                let changes = publisher.to_approve(&connection);
-                if changes.is_empty() {
+                let Some(approval) = publisher.to_approve(&connection) else {
                     continue;
-                }
-                let at = self.sim.now();
-                self.sim
-                    .tell(|| format!("{} changes of {connection} are approved", changes.len()));
-                let approval = ApprovalRow {
-                    changes: serde_json::to_string(&changes).unwrap_or_default(),
-                    at,
                 };
+                let number = approval.changes.len();
+                self.sim
+                    .tell(|| format!("{number} changes of {connection} are approved"));
+                let row = approval.to_row();
                 let of = connection.as_str().to_owned();
-                self.tables()
-                    .approvals
-                    .entry(of)
-                    .or_default()
-                    .push(approval);
-                publisher.approve(&connection, changes, at);
+                self.tables().approvals.entry(of).or_default().push(row);
+                publisher.approve(&connection, approval);
             }
         }
     }

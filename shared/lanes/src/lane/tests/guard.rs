@@ -424,3 +424,19 @@ fn ten_thousand_waiting_articles_are_judged_a_few_times_each() {
     assert_eq!(requests, 100);
     assert!(looks <= 3 * ARTICLES, "{looks}");
 }
+
+#[test]
+fn an_approval_for_the_store_elsewhere_lets_nothing_leave() {
+    let mut bench = Bench::with(&[(1, 5), (2, 5), (3, 5)]);
+    bench.lane.place_at("https://staging.example", at(0));
+    bench.lane.guard_by(no_zeros(10));
+    bench.confirm_all(1);
+    (1..4).for_each(|sku| bench.want(sku, 0, 2));
+    assert!(flush(&mut bench, 3).is_empty());
+    approve(&mut bench, 4);
+    bench.lane.place_at("https://shop.example", at(5));
+    assert!(flush(&mut bench, 6).is_empty());
+    assert_eq!(number(&bench.lane), Some(3));
+    approve(&mut bench, 7);
+    assert_eq!(flush(&mut bench, 8).len(), 3);
+}
