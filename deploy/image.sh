@@ -3,7 +3,7 @@
 #
 #   image.sh [PROGRAM]     PROGRAM: a built program; without it the shipped one is built, linked statically
 #
-# Prints the image's name, and runs `--version` in it where containers can run.
+# Prints the image's name. A program that is linked statically is run in it once, for its version.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -11,6 +11,12 @@ version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$ro
 revision=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)
 created=$(date -u -d "@${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || date +%s)}" +%Y-%m-%dT%H:%M:%SZ)
 image=${IMAGE:-storelink:$version}
+
+# A program that asks for a loader finds none in the image.
+is_static() {
+    local headers
+    headers=$(LC_ALL=C readelf --program-headers "$1") && [[ $headers != *INTERP* ]]
+}
 
 # A client without its daemon builds nothing.
 builder=""
@@ -32,10 +38,7 @@ if [ -z "$program" ]; then
     (cd "$root" && env "$variable=-C target-feature=+crt-static" \
         cargo build --locked --profile dist --target "$target" -p storelink)
     program=$root/target/$target/dist/storelink
-    if file -L "$program" 2>/dev/null | grep -q 'dynamically linked, interpreter'; then
-        echo "image: $program is not linked statically" >&2
-        exit 1
-    fi
+    is_static "$program" || { echo "image: $program is not linked statically" >&2; exit 1; }
 fi
 
 context=$(mktemp -d)
@@ -47,15 +50,19 @@ labels=(--build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-
 case $builder in
 docker | podman)
     $builder build --quiet --tag "$image" "${labels[@]}" "$context" >&2
-    $builder run --rm --read-only --network none "$image" --version >&2
+    if is_static "$program"; then
+        $builder run --rm --read-only --network none "$image" --version >&2
+    fi
     ;;
 buildah)
     # Without a container runtime and without mounting file systems: works inside of containers, too.
     storage=(--storage-driver "${STORAGE_DRIVER:-vfs}")
     buildah "${storage[@]}" bud --quiet --isolation chroot --tag "$image" "${labels[@]}" "$context" >&2
-    container=$(buildah "${storage[@]}" from --pull-never "localhost/$image")
-    trap 'buildah "${storage[@]}" rm "$container" >/dev/null; rm -rf "$context"' EXIT
-    buildah "${storage[@]}" run --isolation chroot "$container" -- /storelink --version >&2
+    if is_static "$program"; then
+        container=$(buildah "${storage[@]}" from --pull-never "localhost/$image")
+        trap 'buildah "${storage[@]}" rm "$container" >/dev/null; rm -rf "$context"' EXIT
+        buildah "${storage[@]}" run --isolation chroot "$container" -- /storelink --version >&2
+    fi
     ;;
 esac
 echo "$image"

@@ -227,17 +227,21 @@ fn the_password_is_the_files_text_without_its_line_break() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("password");
     let settings = Loader::new()
-        .variables([(
-            "STORELINK_DATABASE__PASSWORD_FILE",
-            path.to_str().unwrap(),
-        )])
+        .variables([("STORELINK_DATABASE__PASSWORD_FILE", path.to_str().unwrap())])
         .load()
         .unwrap();
     let password = || settings.database.password();
     let missing = password().unwrap_err();
     assert_eq!(missing.code(), "settings.secret_file");
-    assert!(missing.to_string().contains("database.password_file"), "{missing}");
-    for (text, expected) in [("s3 cret\n", "s3 cret"), ("s3cret\r\n", "s3cret"), (" a ", " a ")] {
+    assert!(
+        missing.to_string().contains("database.password_file"),
+        "{missing}"
+    );
+    for (text, expected) in [
+        ("s3 cret\n", "s3 cret"),
+        ("s3cret\r\n", "s3cret"),
+        (" a ", " a "),
+    ] {
         std::fs::write(&path, text).unwrap();
         assert_eq!(password().unwrap().unwrap().expose_secret(), expected);
     }
