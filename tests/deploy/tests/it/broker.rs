@@ -1,10 +1,12 @@
 //! The configurations of `deploy/nats`, as a real server takes them.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use storelink_deploy_checks::{Program, repository};
 
 use crate::compose::secrets;
@@ -112,7 +114,7 @@ fn the_broker_of_one_node_takes_the_streams_from_its_user_alone() {
         .unwrap();
     let _server = Server(server);
     let began = Instant::now();
-    while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         assert!(began.elapsed() < START_LIMIT, "the server does not listen");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -137,4 +139,29 @@ fn the_broker_of_one_node_takes_the_streams_from_its_user_alone() {
     let user: Vec<(&str, &str)> = roles.lines().map(|l| l.split_once('=').unwrap()).collect();
     let applied = apply(&user);
     assert!(applied.status.success(), "{applied:?}");
+    // Those of platforms, too: an autoscaler asks for a consumer before its poller has run.
+    let made = consumers(monitor);
+    for wanted in program.facts().unwrap().consumers {
+        assert!(made.contains(&wanted), "{wanted:?} is not in {made:?}");
+    }
+}
+
+/// Stream and name of every consumer, from the address that the autoscaler asks.
+fn consumers(monitor: u16) -> Vec<(String, String)> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, monitor)).unwrap();
+    let request = "GET /jsz?accounts=true&streams=true&consumers=true HTTP/1.0\r\n\r\n";
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut found = Vec::new();
+    for stream in list(&body["account_details"][0]["stream_detail"]) {
+        for consumer in list(&stream["consumer_detail"]) {
+            found.push((text(&stream["name"]), text(&consumer["name"])));
+        }
+    }
+    found
 }
