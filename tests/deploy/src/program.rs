@@ -158,11 +158,6 @@ impl Effective {
         self.0.contains_key(key)
     }
 
-    /// Every setting.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
     /// The port in an address; an address without one has none.
     #[must_use]
     pub fn port(&self, key: &str) -> Option<u16> {

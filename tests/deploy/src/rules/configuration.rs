@@ -25,6 +25,7 @@ pub(super) fn effective(
         match program.configuration(&variables)? {
             Ok(configuration) => {
                 unheard(&pod.id(), &variables, &configuration, found);
+                secret_values(&pod.id(), &variables, &configuration, found);
                 configurations.insert(pod.id(), configuration);
             }
             Err(words) => found.add("configuration", pod.id(), words),
@@ -41,13 +42,35 @@ pub(crate) fn unheard(
     found: &mut Findings,
 ) {
     for name in variables.keys() {
-        let key = name.strip_prefix(PREFIX).map(str::to_lowercase);
-        let key = key.map(|key| key.replace("__", "."));
-        if !key.is_some_and(|key| configuration.knows(&key)) {
+        if !key_of(name).is_some_and(|key| configuration.knows(&key)) {
             let problem = format!("variable {name} is no setting");
             found.add("configuration", object, problem);
         }
     }
+}
+
+/// Values that the program masks as a whole, and addresses with a password in them.
+fn secret_values(
+    object: &str,
+    variables: &BTreeMap<String, String>,
+    configuration: &Effective,
+    found: &mut Findings,
+) {
+    for (name, value) in variables {
+        let is_masked = key_of(name).is_some_and(|key| configuration.text(&key) == "***");
+        let place = value.split_once("://").map(|(_, place)| place);
+        let user = place.and_then(|place| place.rsplit_once('@'));
+        let has_password = user.is_some_and(|(user, _)| user.contains(':'));
+        if is_masked || has_password || value.contains("password=") {
+            found.add("secret", object, format!("variable {name} holds a secret"));
+        }
+    }
+}
+
+/// `STORELINK_NATS__URL` is `nats.url`.
+fn key_of(variable: &str) -> Option<String> {
+    let key = variable.strip_prefix(PREFIX)?;
+    Some(key.to_lowercase().replace("__", "."))
 }
 
 pub(super) fn check(world: &World<'_>, found: &mut Findings) {
@@ -56,12 +79,6 @@ pub(super) fn check(world: &World<'_>, found: &mut Findings) {
         let Some(configuration) = world.configuration(pod) else {
             continue;
         };
-        for (key, value) in configuration.iter() {
-            // What the program masks is a secret, so it came from a variable.
-            if value.as_str().is_some_and(|value| value.contains("***")) {
-                found.add("secret", pod.id(), format!("{key} holds a secret"));
-            }
-        }
         if configuration.get("nats.manage_streams") != false {
             let problem = "a role is to leave the streams to the Job that may change them";
             found.add("configuration", pod.id(), problem);

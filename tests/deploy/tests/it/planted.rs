@@ -225,8 +225,8 @@ fn ours() -> Vec<Planted> {
             "Deployment",
             PUBLISHER,
             variable(
-                "STORELINK_DATABASE__URL",
-                json!({ "value": "postgres://storelink:s3cret@postgresql:5432/storelink" }),
+                "STORELINK_NATS__URL",
+                json!({ "value": "tls://storelink:s3cret@nats:4222" }),
             ),
         ),
         planted(
