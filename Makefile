@@ -20,7 +20,7 @@ RUN_TESTS := cargo test --workspace --exclude storelink-simulation --locked --li
 SIMULATE := cargo test -p storelink-simulation --locked --lib --bins --tests
 endif
 
-.PHONY: help demo run bench faults test test-only lint deny contracts clean clean-data
+.PHONY: help demo run bench faults test test-only check-deploy image lint deny contracts clean clean-data
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,13 @@ test-only: ## the tests alone, on a real broker and both databases
 	$(RUN_TESTS); \
 	$(SIMULATE); \
 	cargo test --workspace --exclude storelink-simulation --locked --doc --quiet
+
+check-deploy: ## deploy/ alone, which `make test` checks too: manifests against program, broker and Kubernetes
+	@$(PROGRAMS); \
+	$(if $(NEXTEST),cargo nextest run,cargo test) -p storelink-deploy-checks --locked
+
+image: ## the container image, from nothing but the program; skipped where nothing can build one
+	@deploy/image.sh
 
 lint: ## format, clippy and documentation without a warning
 	cargo fmt --all --check

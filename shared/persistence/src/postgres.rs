@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use storelink_settings::DatabaseSettings;
@@ -25,6 +26,9 @@ impl PostgresPool {
     pub(crate) async fn open(service: &str, settings: &DatabaseSettings) -> Result<Self> {
         let schema = service.replace('-', "_");
         let milliseconds = settings.statement_timeout.as_millis().to_string();
+        let password = settings
+            .password()
+            .map_err(|error| DbError::Settings(error.to_string()))?;
         let options = PgConnectOptions::from_str(settings.url.expose())
             // The parser's own words could quote the address, which holds the password.
             .map_err(|_| DbError::Settings("database.url is no PostgreSQL address".to_owned()))?
@@ -36,6 +40,10 @@ impl PostgresPool {
                 ("idle_in_transaction_session_timeout", "60s"),
             ])
             .disable_statement_logging();
+        let options = match password {
+            Some(password) => options.password(password.expose_secret()),
+            None => options,
+        };
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)

@@ -15,6 +15,16 @@ pub enum SettingsError {
         /// The system's words.
         reason: String,
     },
+    /// A file that holds a secret cannot be used.
+    #[error("the file {} that `{key}` names cannot be used: {reason}", path.display())]
+    SecretFile {
+        /// Dotted name of the key that names the file.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
     /// A file is not TOML.
     #[error("{origin} is not valid TOML: {reason}")]
     Syntax {
@@ -59,6 +69,7 @@ impl SettingsError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "settings.file_unreadable",
+            Self::SecretFile { .. } => "settings.secret_file",
             Self::Syntax { .. } => "settings.syntax",
             Self::UnknownKey { .. } => "settings.unknown_key",
             Self::InvalidValue { .. } => "settings.invalid_value",
@@ -71,6 +82,7 @@ impl SettingsError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::File { .. } => "correct the path after --config, or the file's permissions",
+            Self::SecretFile { .. } => "correct the path, the file's permissions or its content",
             Self::Syntax { .. } => "correct the line that is named",
             Self::UnknownKey { .. } => "remove the key or correct its name",
             Self::InvalidValue { .. } => "correct the value where it is set",

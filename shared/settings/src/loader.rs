@@ -10,6 +10,7 @@ use figment::value::Dict;
 
 use crate::environment;
 use crate::known_keys;
+use crate::sections::PASSWORD_FILE;
 use crate::{Settings, SettingsError};
 
 /// Every setting with its default and its meaning, as a TOML file.
@@ -163,6 +164,12 @@ fn refuse_conflicts(settings: &Settings) -> Result<(), SettingsError> {
         return Err(SettingsError::Conflict {
             first: "nats.user",
             second: "nats.credentials_file",
+        });
+    }
+    if settings.database.password_file.is_some() && settings.database.url.holds_password() {
+        return Err(SettingsError::Conflict {
+            first: "database.url (its password)",
+            second: PASSWORD_FILE,
         });
     }
     Ok(())

@@ -22,6 +22,14 @@ impl SecretUrl {
     pub fn is_empty(&self) -> bool {
         self.expose().is_empty()
     }
+
+    /// Whether a password stands between user and host.
+    pub(crate) fn holds_password(&self) -> bool {
+        // As in printing: the last @ ends the credentials.
+        let place = self.expose().split_once("://").map(|(_, rest)| rest);
+        let credentials = place.and_then(|rest| rest.rsplit_once('@'));
+        credentials.is_some_and(|(credentials, _)| credentials.contains(':'))
+    }
 }
 
 impl From<String> for SecretUrl {

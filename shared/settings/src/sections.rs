@@ -12,6 +12,8 @@ use crate::loader::Loader;
 use crate::secret_url::SecretUrl;
 use crate::{SettingsError, effective, values};
 
+pub(crate) const PASSWORD_FILE: &str = "database.password_file";
+
 /// The whole configuration of one process.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +116,9 @@ pub struct DatabaseSettings {
     /// `sqlite:<folder>` or `postgres://…`.
     #[serde(deserialize_with = "values::database_url")]
     pub url: SecretUrl,
+    /// File with the password, for an address without one.
+    #[serde(with = "values::optional_path")]
+    pub password_file: Option<PathBuf>,
     /// Connections of one service, at least 1.
     #[serde(deserialize_with = "values::at_least_one_u32")]
     pub max_connections: u32,
@@ -130,6 +135,26 @@ pub struct DatabaseSettings {
 }
 
 impl DatabaseSettings {
+    /// The password in `password_file`, without a line break at its end; none where no file is set.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds nothing.
+    pub fn password(&self) -> Result<Option<SecretString>, SettingsError> {
+        let Some(path) = &self.password_file else {
+            return Ok(None);
+        };
+        let unusable = |reason: String| SettingsError::SecretFile {
+            key: PASSWORD_FILE,
+            path: path.clone(),
+            reason,
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Err(unusable("it is empty".to_owned())),
+            password => Ok(Some(password.into())),
+        }
+    }
+
     /// Whether a role brings its schema up to date when it starts; otherwise it refuses one that
     /// differs from what it needs.
     #[must_use]
@@ -146,6 +171,7 @@ impl DatabaseSettings {
     pub fn for_url(url: &str) -> Self {
         Self {
             url: SecretUrl::from(url.to_owned()),
+            password_file: None,
             max_connections: 8,
             sqlite_synchronous: SqliteSynchronous::Full,
             migrate_at_start: MigrateAtStart::Auto,

@@ -123,12 +123,23 @@ pub async fn check(bus: &Bus, sizing: Sizing) -> Result<Vec<Difference>, ApplyEr
         }
     }
     for spec in consumers() {
-        match find_consumer(bus, spec).await? {
-            Some(found) => differences.extend(compare_consumer(spec, &found)),
-            None => differences.push(missing(consumer_item(spec))),
-        }
+        differences.extend(check_consumer(bus, spec).await?);
     }
     Ok(differences)
+}
+
+/// Compares one consumer with `spec`, for those of platforms, which are not in the table.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn check_consumer(
+    bus: &Bus,
+    spec: &ConsumerSpec,
+) -> Result<Vec<Difference>, ApplyError> {
+    Ok(match find_consumer(bus, spec).await? {
+        Some(found) => compare_consumer(spec, &found),
+        None => vec![missing(consumer_item(spec))],
+    })
 }
 
 /// Creates the stream of the table that has this name if it is missing, where this role may.

@@ -11,7 +11,7 @@ mod matching;
 mod spec;
 mod table;
 
-pub use apply::{ApplyError, Difference, apply, apply_consumer, check, ensure};
+pub use apply::{ApplyError, Difference, apply, apply_consumer, check, check_consumer, ensure};
 pub(crate) use apply::{ensure_consumer, ensure_stream};
 pub use consumers::{
     ConsumerSpec, ERP_OUT_CONSUMER, ORDER_INGEST, PRICE_INTAKE, PRODUCT_CATALOG, PRODUCT_INTAKE,

@@ -41,6 +41,36 @@ async fn replicas_may_start_together() {
 }
 
 #[tokio::test]
+async fn the_password_may_stand_in_a_file() {
+    let server = TestDatabase::own_postgres().await.unwrap();
+    let mut settings = server.settings();
+    let database = Database::open(&settings, "example").await.unwrap();
+    let set_password = "ALTER USER postgres PASSWORD 's3cret'";
+    database.execute(set_password, Vec::new()).await.unwrap();
+    let row = database
+        .fetch_one("SELECT current_setting('hba_file') AS path", Vec::new())
+        .await
+        .unwrap();
+    let rule = "local all all scram-sha-256\nhost all all all scram-sha-256\n";
+    std::fs::write(row.text("path").unwrap(), rule).unwrap();
+    database.close().await;
+    server.halt().await.unwrap();
+    server.resume().await.unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    settings.password_file = Some(file.clone());
+    let error = Database::open(&settings, "example").await.err().unwrap();
+    assert_eq!(error.code(), "database.settings");
+    std::fs::write(&file, "guessed\n").unwrap();
+    let error = Database::open(&settings, "example").await.err().unwrap();
+    assert!(!error.to_string().contains("guessed"), "{error}");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let database = Database::open(&settings, "example").await.unwrap();
+    database.ping().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_long_statement_is_ended() {
     let server = TestDatabase::postgres().await.unwrap();
     let mut settings = server.settings();

@@ -1,3 +1,4 @@
+use secrecy::ExposeSecret as _;
 use storelink_settings::{Loader, SettingsError};
 
 use crate::file;
@@ -203,4 +204,47 @@ fn two_ways_to_sign_in_exclude_each_other() {
         .load()
         .unwrap_err();
     assert_eq!(error.code(), "settings.conflict");
+}
+
+#[test]
+fn a_password_stands_in_the_address_or_in_a_file_but_not_in_both() {
+    let with_url = |url: &str| {
+        Loader::new()
+            .variables([
+                ("STORELINK_DATABASE__URL", url),
+                ("STORELINK_DATABASE__PASSWORD_FILE", "/run/secrets/password"),
+            ])
+            .load()
+    };
+    assert!(with_url("postgres://app@db/storelink").is_ok());
+    let error = with_url("postgres://app:s3cret@db/storelink").unwrap_err();
+    assert_eq!(error.code(), "settings.conflict");
+    assert!(!error.to_string().contains("s3cret"), "{error}");
+}
+
+#[test]
+fn the_password_is_the_files_text_without_its_line_break() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    let settings = Loader::new()
+        .variables([("STORELINK_DATABASE__PASSWORD_FILE", path.to_str().unwrap())])
+        .load()
+        .unwrap();
+    let password = || settings.database.password();
+    let missing = password().unwrap_err();
+    assert_eq!(missing.code(), "settings.secret_file");
+    assert!(
+        missing.to_string().contains("database.password_file"),
+        "{missing}"
+    );
+    for (text, expected) in [
+        ("s3 cret\n", "s3 cret"),
+        ("s3cret\r\n", "s3cret"),
+        (" a ", " a "),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(password().unwrap().unwrap().expose_secret(), expected);
+    }
+    std::fs::write(&path, "\n").unwrap();
+    assert_eq!(password().unwrap_err().code(), "settings.secret_file");
 }
