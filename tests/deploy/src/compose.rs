@@ -27,7 +27,14 @@ impl Compose {
         let folder = folder.display().to_string();
         let text = filled_in(text, &folder);
         let mut file: serde_norway::Value = serde_norway::from_str(&text)?;
-        file.apply_merge()?;
+        // A merge may bring along another one.
+        loop {
+            let before = file.clone();
+            file.apply_merge()?;
+            if file == before {
+                break;
+            }
+        }
         let file = serde_json::to_value(file).context("compose.yaml")?;
         Ok(Self { file, folder })
     }

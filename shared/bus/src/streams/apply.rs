@@ -132,10 +132,7 @@ pub async fn check(bus: &Bus, sizing: Sizing) -> Result<Vec<Difference>, ApplyEr
 ///
 /// # Errors
 /// When the server does not answer.
-pub async fn check_consumer(
-    bus: &Bus,
-    spec: &ConsumerSpec,
-) -> Result<Vec<Difference>, ApplyError> {
+pub async fn check_consumer(bus: &Bus, spec: &ConsumerSpec) -> Result<Vec<Difference>, ApplyError> {
     Ok(match find_consumer(bus, spec).await? {
         Some(found) => compare_consumer(spec, &found),
         None => vec![missing(consumer_item(spec))],

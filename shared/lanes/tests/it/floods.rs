@@ -73,6 +73,17 @@ fn sent(world: &World, connection: &ConnectionId, value: &str) -> usize {
     })
 }
 
+/// Lets nothing leave from now on, so that all of what is said next is known before any of it can.
+async fn hold_back(world: &World, connection: &ConnectionId, revision: u64) -> anyhow::Result<()> {
+    world.pause_writes(true, revision).await?;
+    eventually("the pause is known", PATIENCE, async || {
+        let stopped = world.status::<Stock>(connection).await?.stopped;
+        ensure!(stopped.is_some_and(|stopped| stopped.code == "lane.writes_paused"));
+        Ok(())
+    })
+    .await
+}
+
 /// Waits until so many articles wait in the process that runs the lane.
 async fn waits(world: &World, connection: &ConnectionId, number: u64) -> anyhow::Result<()> {
     eventually("the changes wait", PATIENCE, async || {
@@ -127,8 +138,7 @@ async fn mass_zero_stops_before_the_first_write_until_it_is_approved(
     show(&world, &store.id, &skus, "5").await?;
     world.quiet::<Stock>(&store.id).await?;
 
-    // All of it is known before anything can leave.
-    world.pause_writes(true, 1).await?;
+    hold_back(&world, &store.id, 1).await?;
     let (zeroed, rest) = skus.split_at(20);
     quantities(&world, zeroed, "0", 2).await?;
     quantities(&world, &rest[..1], "7", 2).await?;
@@ -176,7 +186,7 @@ async fn mass_zero_stops_before_the_first_write_until_it_is_approved(
     );
 
     // It holds for what was shown: the next flood asks again, and ends when the ERP takes it back.
-    world.pause_writes(true, 3).await?;
+    hold_back(&world, &store.id, 3).await?;
     let next = &rest[2..2 + ALLOWED + 1];
     quantities(&world, next, "0", 4).await?;
     waits(&world, &store.id, 13).await?;
@@ -382,7 +392,7 @@ async fn an_approval_of_what_was_taken_back_lets_nothing_else_leave() -> anyhow:
     world.quiet::<Stock>(&store.id).await?;
     let (first, second) = skus.split_at(20);
     let zero = async |skus, revision: u64| {
-        world.pause_writes(true, 2 * revision).await?;
+        hold_back(&world, &store.id, 2 * revision).await?;
         quantities(&world, skus, "0", revision).await?;
         waits(&world, &store.id, 20).await?;
         world.pause_writes(false, 2 * revision + 1).await?;
@@ -418,7 +428,7 @@ async fn an_approval_reaches_the_replica_that_runs_the_lane() -> anyhow::Result<
     ];
     quantities(&world, &skus, "5", 1).await?;
     show(&world, &store.id, &skus, "5").await?;
-    world.pause_writes(true, 1).await?;
+    hold_back(&world, &store.id, 1).await?;
     quantities(&world, &skus[..20], "0", 2).await?;
     waits(&world, &store.id, 20).await?;
     world.pause_writes(false, 2).await?;

@@ -116,7 +116,7 @@ fn the_broker_of_one_node_takes_the_streams_from_its_user_alone() {
     let began = Instant::now();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         assert!(began.elapsed() < START_LIMIT, "the server does not listen");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::yield_now();
     }
 
     let program = Program::built().unwrap();
