@@ -9,7 +9,7 @@ use storelink_test_support::hub::Hub;
 use storelink_test_support::on_each_database;
 use storelink_test_support::system::SystemOptions;
 
-use crate::arena::{Arena, LIMIT, WAREHOUSE, two_stores};
+use crate::arena::{Arena, LIMIT, TENANT, WAREHOUSE, two_stores};
 
 on_each_database!(everything_goes_on_after_the_brokers_store_was_deleted);
 
@@ -63,4 +63,38 @@ async fn sell_one(arena: &Arena, sku: &str) {
             .await
             .unwrap();
     }
+}
+
+/// Messages of others hide that the tail of a stream is gone: then an operator asks for it.
+#[tokio::test]
+async fn events_that_were_lost_unseen_come_again_when_an_operator_asks() {
+    let options = SystemOptions::process_per_role();
+    let mut arena = Arena::synchronised(options, &two_stores()).await.unwrap();
+    let skus = arena.skus().await.unwrap();
+    let before = arena.system.broker().unwrap().backup().await.unwrap();
+    sell_one(&arena, &skus[0]).await;
+    arena.orders_are_right().await.unwrap();
+    let told = arena.hub.events().len();
+
+    // A SQLite file is one process's alone.
+    arena.system.stop("order-ingest").await.unwrap();
+    let broker = arena.system.broker().unwrap();
+    broker.go_back_to(&before).await.unwrap();
+    arena.hub = Hub::connect(arena.system.broker_url()).await.unwrap();
+    while arena.hub.read().await.unwrap().len() < told {
+        arena.hub.say_something(TENANT).await.unwrap();
+    }
+    for link in &arena.links {
+        assert!(arena.hub.orders_of(&link.connection).is_empty());
+    }
+
+    let first = arena.links[0].connection.clone();
+    for whose in [["--connection", &first], ["--tenant", TENANT]] {
+        let ask = [&["orders", "re-emit"][..], &whose[..]].concat();
+        let said = arena.system.command(&ask).await.unwrap();
+        assert!(said.starts_with("1 order events"), "{said}");
+    }
+    arena.system.launch("order-ingest").unwrap();
+    arena.orders_are_right().await.unwrap();
+    arena.system.shut_down().await.unwrap();
 }

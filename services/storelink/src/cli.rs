@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Tenants of this installation.
     #[command(subcommand)]
     Tenants(TenantsAction),
+    /// Orders of the ledger.
+    #[command(subcommand)]
+    Orders(OrdersAction),
     /// Schemas and pages that are generated from the types.
     #[command(subcommand)]
     Contracts(ContractsAction),
@@ -103,6 +106,28 @@ pub(crate) enum TenantsAction {
         /// 1 to 40 characters of a-z, 0-9 and -.
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrdersAction {
+    /// Publish order events again, after their receiver or the broker lost some. Each keeps its id,
+    /// so whoever has it already sees that; the role order-ingest publishes them.
+    ReEmit {
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+/// Whose orders.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Whose {
+    /// All of a tenant.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+    /// All of one connection.
+    #[arg(long, value_name = "ID")]
+    pub(crate) connection: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod contracts;
 mod dev;
 mod ending;
 mod keys;
+mod orders;
 mod process;
 mod roles;
 mod schema;
@@ -50,6 +51,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Keys(action) => keys::run(config, &action),
         Command::Migrate => schema::migrate(config).await,
         Command::Tenants(action) => tenants::run(config, &action).await,
+        Command::Orders(action) => orders::run(config, &action).await,
         Command::Contracts(action) => contracts::run(&action),
     }
 }

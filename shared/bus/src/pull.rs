@@ -1,8 +1,9 @@
-//! Pulls messages of a durable consumer over one lasting inbox.
+//! Pulls messages of a durable consumer over an inbox.
 //!
-//! The inbox lives as long as the loop, so that a message which arrives late, after its request
-//! was given up, is worked on instead of waiting for its redelivery. Only as many messages are
-//! asked for as can be started at once: nothing waits in the process while its ack-wait runs.
+//! Nobody can see of a message which request it answers, and so when it was delivered at the earliest.
+//! After a request that stayed without an answer the inbox is left for another one: what still comes to
+//! the old one is nobody's, and comes again. Only as many messages are asked for as can be started at
+//! once: nothing waits in the process while its ack-wait runs.
 
 use std::time::Duration;
 
@@ -99,12 +100,26 @@ impl Puller {
 
     /// The messages that arrived, those included that nobody looked at yet.
     pub(crate) fn take_rest(&mut self) -> Vec<jetstream::Message> {
+        self.keep_what_came();
+        self.take()
+    }
+
+    fn keep_what_came(&mut self) {
         while let Some(Some(message)) = self.subscriber.next().now_or_never() {
             if message.status.is_none() {
                 self.keep(message);
             }
         }
-        self.take()
+    }
+
+    /// Sees to it that no later request is taken for the one that brought a message.
+    async fn leave_inbox(&mut self) {
+        self.keep_what_came();
+        let inbox = self.bus.client().new_inbox();
+        // It fails only when the connection is closed for good, and then the next request does, too.
+        if let Ok(subscriber) = self.bus.client().subscribe(inbox.clone()).await {
+            (self.inbox, self.subscriber) = (inbox, subscriber);
+        }
     }
 
     /// Asks for `batch` messages: those that are there, or with `wait` those that come meanwhile.
@@ -153,7 +168,10 @@ impl Puller {
                 }
             };
             match message {
-                Err(_) => return PullEnd::Interrupted("the broker did not answer".to_owned()),
+                Err(_) => {
+                    self.leave_inbox().await;
+                    return PullEnd::Interrupted("the broker did not answer".to_owned());
+                }
                 Ok(None) => return PullEnd::Interrupted("the subscription ended".to_owned()),
                 Ok(Some(message)) => match message.status {
                     None => {
@@ -193,5 +211,48 @@ fn read_status(code: u16, text: &str) -> Option<PullEnd> {
         // As many messages as allowed are in work; the waiting request comes when one is done.
         409 if text.to_ascii_lowercase().contains("maxackpending") => Some(PullEnd::Complete),
         _ => Some(PullEnd::Interrupted(format!("{code} {text}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storelink_test_support::broker::TestBroker;
+
+    use super::*;
+    use crate::streams::{self, ORDER_INGEST};
+    use crate::{BusOptions, Publication};
+
+    const IDLE: Duration = Duration::from_millis(100);
+
+    /// As after a process stood still while it waited: what was delivered meanwhile is read only
+    /// after the request was given up, when it belongs to another process for long.
+    #[tokio::test]
+    async fn what_comes_for_a_request_that_was_given_up_answers_no_later_one() {
+        let broker = TestBroker::start().await.unwrap();
+        let bus = Bus::connect(&BusOptions::new(broker.url(), "test"))
+            .await
+            .unwrap();
+        streams::apply(&bus, bus.options().sizing).await.unwrap();
+        let mut puller = Puller::open(&bus, ORDER_INGEST.stream, &ORDER_INGEST.name)
+            .await
+            .unwrap();
+        let asked_at = puller.inbox.clone();
+        broker.freeze().unwrap();
+        let unanswered = puller.pull(1, IDLE).await;
+        assert!(
+            matches!(unanswered, PullEnd::Interrupted(_)),
+            "{unanswered:?}"
+        );
+        broker.thaw().unwrap();
+
+        let late = bus.client().publish(asked_at, "late".into());
+        late.await.unwrap();
+        bus.publish(Publication::new("order.woocommerce.c1.1", "new"))
+            .await
+            .unwrap();
+        while puller.pull(1, IDLE).await != PullEnd::Complete || puller.arrived.is_empty() {}
+        let arrived = puller.take();
+        let payloads: Vec<_> = arrived.iter().map(|one| &*one.payload).collect();
+        assert_eq!(payloads, [b"new"]);
     }
 }

@@ -16,7 +16,7 @@ pub enum DbError {
     Settings(String),
     /// Another process works on the same SQLite file.
     #[error(
-        "database file {} is in use by another process; SQLite serves one process per service",
+        "database file {} is in use by another process; SQLite serves one process per service: end that one first",
         path.display()
     )]
     FileInUse {

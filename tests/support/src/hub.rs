@@ -74,6 +74,17 @@ impl Hub {
         Ok(&self.events)
     }
 
+    /// Says something that no order is about.
+    ///
+    /// # Errors
+    /// When the broker does not take it.
+    pub async fn say_something(&self, tenant: &str) -> anyhow::Result<()> {
+        let subject = format!("hub.{tenant}.product.seen");
+        let said = self.jetstream.publish(subject, "{}".into()).await?;
+        said.await?;
+        Ok(())
+    }
+
     /// Everything that was read.
     #[must_use]
     pub fn events(&self) -> &[HubEvent] {

@@ -24,7 +24,7 @@ use crate::world::{PATIENCE, Publisher, World};
 
 impl World {
     /// Asks for a reconciliation; whether it will be made.
-    async fn ask_to_reconcile<K: LaneKind>(
+    pub(crate) async fn ask_to_reconcile<K: LaneKind>(
         &self,
         connection: &ConnectionId,
         run: &str,
@@ -51,7 +51,7 @@ impl World {
         Ok(reports.items)
     }
 
-    async fn ended<K: LaneKind>(
+    pub(crate) async fn ended<K: LaneKind>(
         &self,
         connection: &ConnectionId,
         run: &str,
@@ -460,45 +460,5 @@ async fn prices_and_sale_prices_are_compared() -> anyhow::Result<()> {
     ensure!(shown == expected, "{shown:?}");
     let right = [("A", "12.2 sale 9.9"), ("B", "12.20 sale 9.90"), ("C", "3")];
     world.shows(&store.id, &right).await?;
-    publisher.stop().await
-}
-
-#[tokio::test]
-async fn a_page_of_where_the_store_was_is_compared_with_nothing() -> anyhow::Result<()> {
-    let world = World::sqlite().await?;
-    let (mut store, publisher, skus) = synchronised(&world, 3).await?;
-    let turns = Arc::new(Semaphore::new(0));
-    let kept = turns.clone();
-    world
-        .platform
-        .shop(&store.id, move |shop| shop.page_turns = Some(kept));
-    ensure!(world.ask_to_reconcile::<Stock>(&store.id, "run_1").await?);
-    eventually("the page is asked for", PATIENCE, async || {
-        ensure!(world.pages(&store.id) == 1);
-        Ok(())
-    })
-    .await?;
-    let requests = world.requests(&store.id);
-    store.address = "https://moved.example".to_owned();
-    store.revision += 1;
-    world.publish_record(&store).await?;
-    eventually("the move is known", PATIENCE, async || {
-        ensure!(world.requests(&store.id) > requests);
-        Ok(())
-    })
-    .await?;
-    world.quiet::<Stock>(&store.id).await?;
-    turns.add_permits(1);
-    let found = world.ended::<Stock>(&store.id, "run_1").await?;
-    ensure!(found.error_code.as_deref() == Some("connection.moved"));
-    ensure!(found.compared == 0, "{found:?}");
-
-    turns.add_permits(1);
-    let found = world.reconcile::<Stock>(&store.id, "run_2").await?;
-    let all = u64::try_from(skus.len())?;
-    ensure!(
-        found.error_code.is_none() && found.compared == all,
-        "{found:?}"
-    );
     publisher.stop().await
 }

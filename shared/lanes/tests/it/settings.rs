@@ -1,11 +1,15 @@
 //! Connections that are paused, switched off, changed, listed late or blocked.
 
+use std::sync::Arc;
+
 use anyhow::ensure;
 use storelink_adapter_api::StoreIds;
 use storelink_events::internal::{Blocked, Listing};
 use storelink_lanes::kind::Stock;
 use storelink_test_support::eventually::eventually;
+use tokio::sync::Semaphore;
 
+use crate::reconcile::synchronised;
 use crate::world::{PATIENCE, World};
 
 /// Waits until the lane gives this reason for an article.
@@ -164,5 +168,45 @@ async fn a_store_that_moved_gets_every_value_also_when_the_publisher_was_down() 
     world.level("A", "7", 2).await?;
     world.shows(&id, &[("A", "7"), ("B", "6")]).await?;
     ensure!(world.requests(&id) == requests + 1);
+    publisher.stop().await
+}
+
+#[tokio::test]
+async fn a_page_of_where_the_store_was_is_compared_with_nothing() -> anyhow::Result<()> {
+    let world = World::sqlite().await?;
+    let (mut store, publisher, skus) = synchronised(&world, 3).await?;
+    let turns = Arc::new(Semaphore::new(0));
+    let kept = turns.clone();
+    world
+        .platform
+        .shop(&store.id, move |shop| shop.page_turns = Some(kept));
+    ensure!(world.ask_to_reconcile::<Stock>(&store.id, "run_1").await?);
+    eventually("the page is asked for", PATIENCE, async || {
+        ensure!(world.pages(&store.id) == 1);
+        Ok(())
+    })
+    .await?;
+    let requests = world.requests(&store.id);
+    store.address = "https://moved.example".to_owned();
+    store.revision += 1;
+    world.publish_record(&store).await?;
+    eventually("the move is known", PATIENCE, async || {
+        ensure!(world.requests(&store.id) > requests);
+        Ok(())
+    })
+    .await?;
+    world.quiet::<Stock>(&store.id).await?;
+    turns.add_permits(1);
+    let found = world.ended::<Stock>(&store.id, "run_1").await?;
+    ensure!(found.error_code.as_deref() == Some("connection.moved"));
+    ensure!(found.compared == 0, "{found:?}");
+
+    turns.add_permits(1);
+    let found = world.reconcile::<Stock>(&store.id, "run_2").await?;
+    let all = u64::try_from(skus.len())?;
+    ensure!(
+        found.error_code.is_none() && found.compared == all,
+        "{found:?}"
+    );
     publisher.stop().await
 }

@@ -62,8 +62,11 @@ impl System {
         Ok(())
     }
 
-    /// Runs a command of the program to its end.
-    async fn command(&self, arguments: &[&str]) -> anyhow::Result<()> {
+    /// Runs a command of the program to its end and answers what it printed.
+    ///
+    /// # Errors
+    /// When it fails or does not end.
+    pub async fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let output = tokio::process::Command::new(&self.program)
             .args(arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -74,7 +77,7 @@ impl System {
             .with_context(|| format!("storelink {arguments:?} does not end"))??;
         let words = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "storelink {arguments:?}: {words}");
-        Ok(())
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     pub(super) fn add(
