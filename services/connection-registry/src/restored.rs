@@ -125,7 +125,9 @@ async fn ask_for_everything(
         ],
         warehouses: Vec::new(),
         price_lists: Vec::new(),
-        reason: format!("restored from the backup of {taken}: what changed since is not known here"),
+        reason: format!(
+            "restored from the backup of {taken}: what changed since is not known here"
+        ),
     };
     let event = Envelope::new(tenant.clone(), format!("/services/{SERVICE}"), wanted);
     outbox::add(transaction, &subject::hub_resync_requested(tenant), &event).await

@@ -111,7 +111,9 @@ impl ArchiveReader {
         }
         self.next = message.sequence + 1;
         let headers = Headers::from(message.headers);
-        let own = headers.iter().filter(|(name, _)| !name.starts_with(STEERING));
+        let own = headers
+            .iter()
+            .filter(|(name, _)| !name.starts_with(STEERING));
         Ok(Some(ArchivedMessage {
             sequence: message.sequence,
             subject: message.subject.to_string(),

@@ -67,7 +67,10 @@ pub(crate) async fn backup(config: Option<&Path>, folder: &Path) -> anyhow::Resu
 async fn fill(settings: &Settings, bus: &Bus, folder: &Path) -> anyhow::Result<Manifest> {
     let taken = Timestamp::now();
     let streams = messages::save(bus, folder).await?;
-    let services: Vec<String> = databases(settings).into_iter().map(|(name, _)| name).collect();
+    let services: Vec<String> = databases(settings)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     let into = folder.join(DATABASES);
     DirBuilder::new().mode(0o700).create(&into)?;
     let copies = copy_databases(&settings.database, &services, &into)

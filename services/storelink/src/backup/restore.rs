@@ -74,7 +74,9 @@ pub(crate) async fn restore(config: Option<&Path>, folder: &Path) -> anyhow::Res
         manifest.taken, manifest.program
     );
     println!("  1. start the roles, after making sure that the old ones never start again;");
-    println!("  2. let the ERP publish its full state (hub.<tenant>.resync.requested asks for it);");
+    println!(
+        "  2. let the ERP publish its full state (hub.<tenant>.resync.requested asks for it);"
+    );
     println!("  3. reconcile each connection and look at what differs;");
     println!("  4. let writes go on: POST /v1/tenant/resume-writes");
     Ok(())

@@ -116,7 +116,11 @@ pub(super) async fn copy_in(
     }
     let mut made = tables(connection, schema).await?;
     made.retain(|name| name != MIGRATIONS);
-    let mut copied: Vec<&str> = copy.tables.iter().map(|table| table.name.as_str()).collect();
+    let mut copied: Vec<&str> = copy
+        .tables
+        .iter()
+        .map(|table| table.name.as_str())
+        .collect();
     copied.sort_unstable();
     let mut sorted: Vec<&str> = made.iter().map(String::as_str).collect();
     sorted.sort_unstable();

@@ -166,7 +166,10 @@ impl Restoration {
         let mut transaction = connection.begin().await?;
         for service in &self.services {
             let (beside, schema) = (schema_of(&prepared(service)), schema_of(service));
-            if postgres::tables(&mut transaction, &beside).await?.is_empty() {
+            if postgres::tables(&mut transaction, &beside)
+                .await?
+                .is_empty()
+            {
                 continue;
             }
             // Without CASCADE: a schema that was filled meanwhile stays, and nothing is moved.

@@ -75,10 +75,11 @@ async fn open(path: &Path) -> Result<SqliteConnection> {
 }
 
 async fn migrations(made: &mut SqliteConnection) -> Result<Vec<CopiedMigration>> {
-    let rows =
-        sqlx::query("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
-            .fetch_all(made)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version",
+    )
+    .fetch_all(made)
+    .await?;
     let read = |row: &sqlx::sqlite::SqliteRow| {
         Ok(CopiedMigration {
             version: row.try_get("version")?,
