@@ -8,6 +8,7 @@
 
 mod arena;
 mod backlog;
+mod backup;
 mod broker_loss;
 mod broker_refusals;
 mod documents;

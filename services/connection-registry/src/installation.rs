@@ -12,7 +12,7 @@ use sha2::Sha256;
 use storelink_persistence::{Database, DbError, args};
 use storelink_vault::{Sealed, Vault, VaultError};
 
-const NAME: &str = "signing";
+pub(crate) const NAME: &str = "signing";
 const KEY_BYTES: usize = 32;
 /// HMAC pads a key with zeros to the block of its hash.
 const BLOCK: usize = 64;

@@ -144,7 +144,13 @@ impl Registry {
                             self.overtake_connection(id, row.revision, revision).await?;
                             continue;
                         }
-                        step => write(&self.bucket, &key, step, &record).await,
+                        step => {
+                            if step == Step::Create {
+                                // Who hears of a connection must know whether its tenant writes.
+                                self.publish_tenant(&row.tenant).await?;
+                            }
+                            write(&self.bucket, &key, step, &record).await
+                        }
                     }
                 }
                 None => match found {

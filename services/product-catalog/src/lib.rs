@@ -9,6 +9,7 @@ mod intake;
 mod listings;
 mod publication;
 mod readings;
+mod restored;
 mod room;
 mod sequences;
 mod service;
@@ -16,6 +17,7 @@ mod shard;
 mod store;
 
 pub use error::CatalogError;
+pub use restored::settle_restored;
 pub use service::run;
 
 /// The schema of this service.

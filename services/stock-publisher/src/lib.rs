@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 use storelink_lanes::kind::Stock;
-pub use storelink_lanes::{MIGRATOR, PublisherError};
+pub use storelink_lanes::{MIGRATOR, PublisherError, settle_restored};
 use storelink_service::ServiceContext;
 
 /// The name of this service: of its database, its questions and its readiness check.

@@ -30,6 +30,20 @@ pub(crate) enum Command {
     Keys(KeysAction),
     /// Bring the databases of all roles up to date.
     Migrate,
+    /// Copy the databases of all roles, and what is nowhere else of the broker, while they run. The
+    /// vault's keys are not in it.
+    Backup {
+        /// An empty folder, or one to be made.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Bring a backup back into an empty database and an unused broker. No store is written to
+    /// afterwards until writes are let go on.
+    Restore {
+        /// The folder of the backup.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+    },
     /// Tenants of this installation.
     #[command(subcommand)]
     Tenants(TenantsAction),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adapters;
+mod backup;
 mod broker;
 mod cli;
 mod contracts;
@@ -50,6 +51,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Streams(action) => streams::run(config, &action).await,
         Command::Keys(action) => keys::run(config, &action),
         Command::Migrate => schema::migrate(config).await,
+        Command::Backup { to } => backup::backup(config, &to).await,
+        Command::Restore { from } => backup::restore(config, &from).await,
         Command::Tenants(action) => tenants::run(config, &action).await,
         Command::Orders(action) => orders::run(config, &action).await,
         Command::Contracts(action) => contracts::run(&action),

@@ -18,8 +18,10 @@ pub mod ownership;
 mod parts;
 pub mod ports;
 mod records;
+mod restored;
 mod runner;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 
 pub use engine::{MIGRATOR, PublisherError, run};
+pub use restored::settle_restored;

@@ -90,6 +90,20 @@ pub enum DbError {
         /// The database's words.
         reason: String,
     },
+    /// Something is kept where a copy was to be put.
+    #[error("{place} is not empty")]
+    NotEmpty {
+        /// File or schema.
+        place: String,
+    },
+    /// A copy of a database could not be made or used.
+    #[error("the copy {place} cannot be made or used: {reason}")]
+    Copy {
+        /// File or service.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
     /// The database refused a statement for any other reason.
     #[error("database refused a statement{}: {message}", code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
     Statement {
@@ -134,6 +148,8 @@ impl DbError {
             Self::SchemaTooNew { .. } => "database.schema_too_new",
             Self::SchemaChanged { .. } => "database.schema_changed",
             Self::Migration { .. } => "database.migration_failed",
+            Self::NotEmpty { .. } => "database.not_empty",
+            Self::Copy { .. } => "database.copy_failed",
             Self::Statement { .. } => "database.statement",
         }
     }
@@ -160,6 +176,10 @@ impl DbError {
             Self::Migration { .. } => {
                 "nothing of the migration was kept; remove the cause and run it again"
             }
+            Self::NotEmpty { .. } => {
+                "restore into an empty database: stop every role, and move what is there away"
+            }
+            Self::Copy { .. } => "remove the cause and run it again from its beginning",
             Self::UniqueViolation(_)
             | Self::RuleViolation(_)
             | Self::RowNotFound

@@ -2,6 +2,7 @@
 
 mod arg;
 mod connection;
+mod copies;
 mod database;
 mod error;
 mod migrations;
@@ -12,6 +13,9 @@ mod statement;
 mod transaction;
 
 pub use arg::{Arg, ArgType, SqlType};
+pub use copies::{
+    CopiedMigration, CopiedTable, DatabaseCopy, Restoration, backend, copy_databases,
+};
 pub use database::{Backend, Database};
 pub use error::DbError;
 pub use row::Row;

@@ -24,26 +24,14 @@ pub(crate) struct PostgresPool {
 
 impl PostgresPool {
     pub(crate) async fn open(service: &str, settings: &DatabaseSettings) -> Result<Self> {
-        let schema = service.replace('-', "_");
+        let schema = schema_of(service);
         let milliseconds = settings.statement_timeout.as_millis().to_string();
-        let password = settings
-            .password()
-            .map_err(|error| DbError::Settings(error.to_string()))?;
-        let options = PgConnectOptions::from_str(settings.url.expose())
-            // The parser's own words could quote the address, which holds the password.
-            .map_err(|_| DbError::Settings("database.url is no PostgreSQL address".to_owned()))?
-            .application_name(&format!("storelink-{service}"))
-            .options([
-                ("search_path", schema.as_str()),
-                ("statement_timeout", &milliseconds),
-                // Locks of a process that froze inside a transaction are released.
-                ("idle_in_transaction_session_timeout", "60s"),
-            ])
-            .disable_statement_logging();
-        let options = match password {
-            Some(password) => options.password(password.expose_secret()),
-            None => options,
-        };
+        let options = connect_options(settings, service)?.options([
+            ("search_path", schema.as_str()),
+            ("statement_timeout", &milliseconds),
+            // Locks of a process that froze inside a transaction are released.
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
@@ -80,6 +68,30 @@ impl PostgresPool {
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// The schema of a service.
+pub(crate) fn schema_of(service: &str) -> String {
+    service.replace('-', "_")
+}
+
+/// How the server is reached and signed in to.
+pub(crate) fn connect_options(
+    settings: &DatabaseSettings,
+    application: &str,
+) -> Result<PgConnectOptions> {
+    let password = settings
+        .password()
+        .map_err(|error| DbError::Settings(error.to_string()))?;
+    let options = PgConnectOptions::from_str(settings.url.expose())
+        // The parser's own words could quote the address, which holds the password.
+        .map_err(|_| DbError::Settings("database.url is no PostgreSQL address".to_owned()))?
+        .application_name(&format!("storelink-{application}"))
+        .disable_statement_logging();
+    Ok(match password {
+        Some(password) => options.password(password.expose_secret()),
+        None => options,
+    })
 }
 
 fn explain(error: sqlx::Error, settings: &DatabaseSettings) -> DbError {

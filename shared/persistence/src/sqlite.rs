@@ -89,7 +89,7 @@ fn pool(settings: &DatabaseSettings, connections: u32) -> SqlitePoolOptions {
 }
 
 /// Databases hold customers' data: nobody else on the machine may read a folder that we create.
-fn create_private_folder(folder: &Path) -> Result<()> {
+pub(crate) fn create_private_folder(folder: &Path) -> Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

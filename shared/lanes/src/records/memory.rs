@@ -58,6 +58,12 @@ pub(crate) fn unpack_items<W: DeserializeOwned>(
     serde_json::from_str(packed)
 }
 
+/// The body of a snapshot that knows of no article.
+pub(crate) fn nothing_known() -> String {
+    let items: [SnapshotItem<()>; 0] = [];
+    serde_json::to_string(&("", items)).unwrap_or_default()
+}
+
 /// What the store is known to show, and what is not known.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LaneMemory<W> {
@@ -222,6 +228,12 @@ mod tests {
         memory.replay(&here(), vec![item("B", 8)], at());
         assert_eq!(memory.confirmed[&sku("B")].value, 8);
         assert!(memory.unfinished.contains(&sku("B")));
+    }
+
+    #[test]
+    fn the_snapshot_that_knows_nothing_can_be_read() {
+        let memory = LaneMemory::<u32>::from_snapshot(&nothing_known());
+        assert_eq!(memory.unwrap(), LaneMemory::default());
     }
 
     #[test]

@@ -4,7 +4,10 @@ use anyhow::{Context as _, ensure};
 
 use super::{DEV, READY_LIMIT, Role, System, SystemOptions, Unit};
 use crate::broker::{BrokerOptions, TestBroker, server_program};
+use crate::database::TestDatabase;
 use crate::processes::lasting_free_port;
+
+const DATABASE_URL: &str = "STORELINK_DATABASE__URL";
 
 impl System {
     pub(super) fn add_dev(&mut self, options: &SystemOptions) -> anyhow::Result<()> {
@@ -62,10 +65,10 @@ impl System {
         Ok(())
     }
 
-    /// Runs a command of the program to its end and answers what it printed.
+    /// Runs a command of the program to its end, as an administrator would; answers what it printed.
     ///
     /// # Errors
-    /// When it fails or does not end.
+    /// When it fails, with what it said, or does not end in time.
     pub async fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let output = tokio::process::Command::new(&self.program)
             .args(arguments)
@@ -77,7 +80,15 @@ impl System {
             .with_context(|| format!("storelink {arguments:?} does not end"))??;
         let words = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "storelink {arguments:?}: {words}");
-        Ok(String::from_utf8(output.stdout)?)
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Another database for every process that is launched from now on.
+    pub fn use_database(&mut self, database: TestDatabase) {
+        let url = database.url().to_owned();
+        self.environment.retain(|(name, _)| name != DATABASE_URL);
+        self.set(DATABASE_URL, url);
+        self.database = Some(database);
     }
 
     pub(super) fn add(
@@ -119,10 +130,7 @@ impl System {
             ("PATH".to_owned(), path_with_broker().await?),
         ];
         if let Some(database) = &options.database {
-            settings.push((
-                "STORELINK_DATABASE__URL".to_owned(),
-                database.url().to_owned(),
-            ));
+            settings.push((DATABASE_URL.to_owned(), database.url().to_owned()));
         }
         settings.extend(options.environment.iter().cloned());
         Ok(settings)
