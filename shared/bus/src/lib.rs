@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod connect;
+mod credentials;
 mod dead;
+mod forbidden;
 mod headers;
 pub mod kv;
 mod last_value;
@@ -12,10 +14,12 @@ mod pull;
 pub mod rpc;
 pub mod streams;
 mod trace;
+pub mod users;
 mod work;
 
 pub use connect::{Bus, ConnectError, DrainError};
 pub use dead::{DeadLetter, DeadLetterError, DeadLetters, Reason};
+pub use forbidden::Forbidden;
 pub use headers::{Headers, InvalidHeader, names};
 pub use last_value::{LastValueEvent, LastValueReader, ValueMessage};
 pub use monitor::{Violation, ViolationKind};
