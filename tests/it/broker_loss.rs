@@ -1,5 +1,5 @@
-//! The broker's store is deleted while everything runs: the roles make their streams again, values
-//! come back from SQL, order events from the ledger, and nobody has to be started anew.
+//! The broker's store is deleted while everything runs: an administrator makes the streams again,
+//! which the roles' users may not, values come back from SQL, order events from the ledger, and nobody has to be started anew.
 
 use rust_decimal::Decimal;
 use storelink_simulators::OrderSpec;
@@ -33,6 +33,7 @@ async fn everything_goes_on_after_the_brokers_store_was_deleted(database: TestDa
     .unwrap();
     broker.kill().await.unwrap();
     broker.restart().await.unwrap();
+    arena.system.apply_streams().await.unwrap();
 
     for (place, sku) in skus.iter().enumerate().step_by(3) {
         let level = Decimal::from(500 + place);

@@ -2,12 +2,15 @@
 
 mod adapters;
 mod broker;
+mod broker_users;
 mod cli;
 mod contracts;
 mod dev;
 mod ending;
 mod keys;
+mod permissions;
 mod process;
+mod publishers;
 mod roles;
 mod schema;
 mod streams;
@@ -47,6 +50,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dev(options) => dev::run(config, &options).await,
         Command::Config(action) => process::config(config, &action),
         Command::Streams(action) => streams::run(config, &action).await,
+        Command::Broker(action) => broker_users::run(&action),
+        Command::Publishers(action) => publishers::run(&action),
         Command::Keys(action) => keys::run(config, &action),
         Command::Migrate => schema::migrate(config).await,
         Command::Tenants(action) => tenants::run(config, &action).await,

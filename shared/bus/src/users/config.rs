@@ -21,7 +21,7 @@ pub struct KeyedUser {
     pub public_key: String,
 }
 
-/// A name within a tenant: 1 to 40 characters of `a-z`, `0-9` and `-`, beginning with no `-`.
+/// A name within a tenant: 1 to 40 characters of `a-z`, `0-9` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PublisherName(String);
 
@@ -29,8 +29,7 @@ impl PublisherName {
     /// Takes a name that is one; none otherwise.
     pub fn new(text: &str) -> Option<Self> {
         let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let valid =
-            (1..=40).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(usable);
+        let valid = (1..=40).contains(&text.len()) && text.bytes().all(usable);
         valid.then(|| Self(text.to_owned()))
     }
 
@@ -149,17 +148,7 @@ mod tests {
 
     #[test]
     fn names_that_would_break_out_of_the_file_are_none() {
-        for wrong in [
-            "",
-            "-a",
-            "a_b",
-            "A",
-            "a.b",
-            "a b",
-            "a\"",
-            "*",
-            &"a".repeat(41),
-        ] {
+        for wrong in ["", "a_b", "A", "a.b", "a b", "a\"", "*", &"a".repeat(41)] {
             assert_eq!(PublisherName::new(wrong), None, "{wrong}");
         }
         assert!(PublisherName::new("erp-2").is_some());

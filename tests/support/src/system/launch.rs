@@ -2,7 +2,9 @@
 
 use anyhow::{Context as _, ensure};
 
-use super::{DEV, READY_LIMIT, Role, System, SystemOptions, Unit};
+use super::{
+    ADMINISTRATOR, CREDENTIALS, DEV, READY_LIMIT, Role, System, SystemOptions, Unit, users_folder,
+};
 use crate::broker::{BrokerOptions, TestBroker, server_program};
 use crate::processes::lasting_free_port;
 
@@ -25,6 +27,7 @@ impl System {
     ) -> anyhow::Result<()> {
         let broker_options = BrokerOptions {
             sync_always: options.sync_always,
+            extra_config: self.make_broker_users().await?,
             ..BrokerOptions::default()
         };
         let broker = TestBroker::start_with(broker_options).await?;
@@ -32,6 +35,8 @@ impl System {
         self.broker = Some(broker);
         self.set("STORELINK_NATS__URL", self.broker_url.clone());
         self.set("STORELINK_DATA_DIR", self.folder.display().to_string());
+        // No role's user may make any.
+        self.set("STORELINK_NATS__MANAGE_STREAMS", "false".to_owned());
         if !options.sync_always {
             self.set(
                 "STORELINK_DATABASE__SQLITE_SYNCHRONOUS",
@@ -39,9 +44,8 @@ impl System {
             );
         }
         // What an administrator does before the first role starts.
-        for command in [["keys", "create"], ["streams", "apply"]] {
-            self.command(&command).await?;
-        }
+        self.command(&["keys", "create"]).await?;
+        self.apply_streams().await?;
         if options.database.is_some() {
             self.command(&["migrate"]).await?;
         }
@@ -62,11 +66,41 @@ impl System {
         Ok(())
     }
 
+    /// Makes a user of the broker for each role, and answers the lines for the server. Who connects
+    /// without a key, as the tests' ERP and judges do, is the administrator.
+    async fn make_broker_users(&self) -> anyhow::Result<String> {
+        let folder = users_folder(&self.folder);
+        let shown = folder.display().to_string();
+        self.command(&["broker", "users", "write", "--dir", &shown])
+            .await?;
+        let users = std::fs::read_to_string(folder.join("server/users.conf"))?;
+        let administrator = folder.join(format!("roles/{ADMINISTRATOR}.pub"));
+        let anonymous = std::fs::read_to_string(administrator)?;
+        Ok(format!("no_auth_user: {}\n{users}", anonymous.trim()))
+    }
+
+    /// Makes the streams that are missing on the broker, as an administrator does at the start and
+    /// when the broker lost its store.
+    ///
+    /// # Errors
+    /// When the broker does not take them.
+    pub async fn apply_streams(&self) -> anyhow::Result<()> {
+        let seed = users_folder(&self.folder).join(format!("roles/{ADMINISTRATOR}.nk"));
+        let seed = seed.display().to_string();
+        self.command_with(&["streams", "apply"], &[(CREDENTIALS, &seed)])
+            .await
+    }
+
     /// Runs a command of the program to its end.
     async fn command(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        self.command_with(arguments, &[]).await
+    }
+
+    async fn command_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> anyhow::Result<()> {
         let output = tokio::process::Command::new(&self.program)
             .args(arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(more.iter().copied())
             .kill_on_drop(true)
             .output();
         let output = tokio::time::timeout(READY_LIMIT, output)

@@ -28,11 +28,20 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long a process may take to end when it is asked to (`SIGTERM`).
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 const DEV: &str = "dev";
+const CREDENTIALS: &str = "STORELINK_NATS__CREDENTIALS_FILE";
+const ADMINISTRATOR: &str = "administrator";
 
-/// The first token of the subjects on which a process of a system gets answers from the broker.
+/// The first two tokens of the subjects on which a process of a system gets answers from the broker: the
+/// place of its role's user, and the process.
 #[must_use]
 pub fn inbox_prefix(process: &str) -> String {
-    format!("_INBOX_{process}")
+    let user = Role::of_process(process).map_or(process, Role::broker_user);
+    format!("_INBOX_{user}.{process}")
+}
+
+/// Where a system with a process for each role has the keys of the broker's users.
+fn users_folder(folder: &Path) -> PathBuf {
+    folder.join("broker-users")
 }
 
 /// A running system. It is killed when dropped.
@@ -229,6 +238,10 @@ impl System {
             "STORELINK_NATS__INBOX_PREFIX".to_owned(),
             inbox_prefix(process),
         ));
+        if let Some(role) = unit.role {
+            let file = users_folder(&self.folder).join(format!("roles/{}.nk", role.broker_user()));
+            environment.push((CREDENTIALS.to_owned(), file.display().to_string()));
+        }
         unit.process = Some(RunningProcess::start(&Program {
             name: process,
             path: &self.program,
