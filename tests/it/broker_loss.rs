@@ -1,5 +1,6 @@
-//! The broker's store is deleted while everything runs: an administrator makes the streams again,
-//! which the roles' users may not, values come back from SQL, order events from the ledger, and nobody has to be started anew.
+//! The broker's store is deleted while everything runs: an administrator makes the streams again, which
+//! the roles' users may not, values come back from SQL, order events from the ledger, and nobody has to
+//! be started anew.
 
 use rust_decimal::Decimal;
 use storelink_simulators::OrderSpec;

@@ -10,6 +10,7 @@ mod arena;
 mod backlog;
 mod broker_loss;
 mod broker_refusals;
+mod broker_users;
 mod documents;
 mod endings;
 mod events;

@@ -10,11 +10,11 @@ use rand::Rng;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
-use crate::BusOptions;
 use crate::credentials::Loaded;
 use crate::monitor::{Link, Monitor};
 use crate::options::without_credentials;
 use crate::work::InHand;
+use crate::{BusOptions, Violation};
 
 /// The oldest server that does what the stream table relies on; older ones ignore it silently.
 const LEAST_VERSION: (u64, u64) = (2, 12);
@@ -235,7 +235,18 @@ impl Bus {
             return Err(off());
         }
         use async_nats::jetstream::context::AccountErrorKind;
-        match self.inner.jetstream.query_account().await {
+        let denied = |violation: Violation| ConnectError::InboxDenied {
+            subject: violation.subject,
+            user: self.user().to_owned(),
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = self.inner.jetstream.query_account() => answer,
+            violation = self.inner.monitor.inbox_refused(self.inbox_prefix()) => {
+                return Err(denied(violation));
+            }
+        };
+        match answer {
             Ok(_) => Ok(()),
             Err(error) => match error.kind() {
                 AccountErrorKind::JetStreamUnavailable | AccountErrorKind::JetStream(_) => {
@@ -243,10 +254,7 @@ impl Bus {
                 }
                 AccountErrorKind::TimedOut | AccountErrorKind::Other => {
                     match self.inner.monitor.find_inbox(self.inbox_prefix()) {
-                        Some(v) => Err(ConnectError::InboxDenied {
-                            subject: v.subject,
-                            user: self.user().to_owned(),
-                        }),
+                        Some(violation) => Err(denied(violation)),
                         // A limited user need not be allowed to ask.
                         None => Ok(()),
                     }

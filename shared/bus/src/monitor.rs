@@ -153,6 +153,11 @@ impl Monitor {
         self.wait(|| self.find(since, refused)).await
     }
 
+    /// Waits until it is known that no answer can arrive at all.
+    pub(crate) async fn inbox_refused(&self, inbox_prefix: &str) -> Violation {
+        self.wait(|| self.find_inbox(inbox_prefix)).await
+    }
+
     /// Waits for a violation later than number `since`.
     pub(crate) async fn violation_after(&self, since: u64) -> Violation {
         self.wait(|| self.find(since, |_| true)).await

@@ -141,6 +141,8 @@ fn poller(platform: &str) -> BrokerUser {
     .says(&[
         &format!("poll.{platform}.>"),
         &format!("order.{platform}.*.*"),
+        // Hints that nobody has room for yet go back, as fewer.
+        &format!("hook.{platform}.*"),
         "product.*.*",
     ])
     .looks_at(names::ORDERS)

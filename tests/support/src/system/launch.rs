@@ -1,10 +1,8 @@
 //! What is set and done before the first process starts.
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
-use super::{
-    ADMINISTRATOR, CREDENTIALS, DEV, READY_LIMIT, Role, System, SystemOptions, Unit, users_folder,
-};
+use super::{DEV, Role, System, SystemOptions, Unit};
 use crate::broker::{BrokerOptions, TestBroker, server_program};
 use crate::processes::lasting_free_port;
 
@@ -44,10 +42,10 @@ impl System {
             );
         }
         // What an administrator does before the first role starts.
-        self.command(&["keys", "create"]).await?;
+        self.run(&["keys", "create"], None).await?;
         self.apply_streams().await?;
         if options.database.is_some() {
-            self.command(&["migrate"]).await?;
+            self.run(&["migrate"], None).await?;
         }
         for role in Role::ALL {
             let count = if role == Role::ConnectionRegistry {
@@ -63,51 +61,6 @@ impl System {
                 self.add(name, role.arguments(), Some(role))?;
             }
         }
-        Ok(())
-    }
-
-    /// Makes a user of the broker for each role, and answers the lines for the server. Who connects
-    /// without a key, as the tests' ERP and judges do, is the administrator.
-    async fn make_broker_users(&self) -> anyhow::Result<String> {
-        let folder = users_folder(&self.folder);
-        let shown = folder.display().to_string();
-        self.command(&["broker", "users", "write", "--dir", &shown])
-            .await?;
-        let users = std::fs::read_to_string(folder.join("server/users.conf"))?;
-        let administrator = folder.join(format!("roles/{ADMINISTRATOR}.pub"));
-        let anonymous = std::fs::read_to_string(administrator)?;
-        Ok(format!("no_auth_user: {}\n{users}", anonymous.trim()))
-    }
-
-    /// Makes the streams that are missing on the broker, as an administrator does at the start and
-    /// when the broker lost its store.
-    ///
-    /// # Errors
-    /// When the broker does not take them.
-    pub async fn apply_streams(&self) -> anyhow::Result<()> {
-        let seed = users_folder(&self.folder).join(format!("roles/{ADMINISTRATOR}.nk"));
-        let seed = seed.display().to_string();
-        self.command_with(&["streams", "apply"], &[(CREDENTIALS, &seed)])
-            .await
-    }
-
-    /// Runs a command of the program to its end.
-    async fn command(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        self.command_with(arguments, &[]).await
-    }
-
-    async fn command_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> anyhow::Result<()> {
-        let output = tokio::process::Command::new(&self.program)
-            .args(arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .envs(more.iter().copied())
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(READY_LIMIT, output)
-            .await
-            .with_context(|| format!("storelink {arguments:?} does not end"))??;
-        let words = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "storelink {arguments:?}: {words}");
         Ok(())
     }
 

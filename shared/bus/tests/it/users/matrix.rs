@@ -142,6 +142,7 @@ pub(super) const SAYS: &[(&str, &[&str])] = &[
             "poll.woocommerce.c1.orders",
             "poll.woocommerce.c1.orders.1",
             "order.woocommerce.c1.1",
+            "hook.woocommerce.c1",
             "product.c1.1",
             "dead.JOBS.poll.woocommerce.c1.orders",
             "dead.HOOKS.hook.woocommerce.c1",
@@ -162,7 +163,7 @@ pub(super) const SAYS: &[(&str, &[&str])] = &[
 /// What no role may do.
 const NOBODY_SAYS: &[&str] = &[
     "customer.c1.1",
-    "hook.woocommerce.c1",
+    "hook.shopamine.c1",
     "erpout.t1.o1",
     "hub.t1.resync.requested",
     "hub.t1.order.delivered",
