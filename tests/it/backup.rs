@@ -118,9 +118,13 @@ async fn say(arena: &Arena, sku: &str, level: i64) {
 
 async fn back_up(arena: &Arena, folder: &Path) -> String {
     let to = folder.to_str().unwrap();
-    let printed = arena.system.command(&["backup", "--to", to]).await.unwrap();
+    let printed = arena
+        .system
+        .run(&["backup", "--to", to], None)
+        .await
+        .unwrap();
     // A second one goes into a folder of its own.
-    let refused = arena.system.command(&["backup", "--to", to]).await;
+    let refused = arena.system.run(&["backup", "--to", to], None).await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("is not empty"), "{refused}");
     printed
@@ -140,13 +144,13 @@ async fn lose_everything(arena: &mut Arena, place: TestDatabase) {
 
 async fn restore(arena: &Arena, backup: &Path) {
     let from = backup.to_str().unwrap();
-    let restored = arena.system.command(&["restore", "--from", from]).await;
+    let restored = arena.system.run(&["restore", "--from", from], None).await;
     let printed = restored.unwrap();
     assert!(
         printed.contains("Nothing is written to any store"),
         "{printed}"
     );
-    let refused = arena.system.command(&["restore", "--from", from]).await;
+    let refused = arena.system.run(&["restore", "--from", from], None).await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("was used before"), "{refused}");
 }

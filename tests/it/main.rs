@@ -11,6 +11,7 @@ mod backlog;
 mod backup;
 mod broker_loss;
 mod broker_refusals;
+mod broker_users;
 mod documents;
 mod endings;
 mod events;

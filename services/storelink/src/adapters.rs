@@ -7,3 +7,10 @@ use storelink_adapter_woocommerce::WooCommerce;
 pub(crate) fn all() -> Adapters {
     Adapters::default().with(WooCommerce::new())
 }
+
+/// The names of the platforms.
+pub(crate) fn names() -> Vec<String> {
+    let adapters = all();
+    let names = adapters.iter().map(|(platform, _)| platform.to_string());
+    names.collect()
+}

@@ -6,7 +6,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
+use storelink_bus::users::ADMINISTRATOR;
 use tokio::process::{Child, Command};
+
+use crate::broker_users::UsersFolder;
 
 /// A running nats-server; ends with [`Broker::stop`].
 pub(crate) struct Broker {
@@ -16,7 +19,12 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Starts one with its store in `folder`.
-    pub(crate) async fn start(folder: &Path, port: u16, sync_always: bool) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        folder: &Path,
+        port: u16,
+        sync_always: bool,
+        users: &UsersFolder,
+    ) -> anyhow::Result<Self> {
         let port = if port == 0 {
             free_port()?
         } else {
@@ -25,7 +33,9 @@ impl Broker {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
         let config = folder.join("nats-server.conf");
-        std::fs::write(&config, configuration(folder, port, sync_always))
+        let anonymous = users.public_key(ADMINISTRATOR)?;
+        let text = configuration(folder, port, sync_always, &anonymous);
+        std::fs::write(&config, text)
             .with_context(|| format!("{} cannot be written", config.display()))?;
 
         let mut command = with_parent("nats-server");
@@ -92,11 +102,14 @@ fn with_parent(program: &str) -> Command {
     command
 }
 
-fn configuration(folder: &Path, port: u16, sync_always: bool) -> String {
+fn configuration(folder: &Path, port: u16, sync_always: bool, anonymous: &str) -> String {
     let sync = if sync_always { "always" } else { "2m" };
     format!(
         "host: 127.0.0.1\nport: {port}\nmax_payload: 8MB\n\
-         jetstream {{\n  store_dir: \"{}\"\n  sync_interval: {sync}\n}}\n",
+         jetstream {{\n  store_dir: \"{}\"\n  sync_interval: {sync}\n}}\n\
+         # Who connects from this machine without a key.\n\
+         no_auth_user: {anonymous}\n\
+         include users/server/users.conf\n",
         folder.display()
     )
 }

@@ -25,6 +25,12 @@ pub(crate) enum Command {
     /// Streams and consumers of the broker.
     #[command(subcommand)]
     Streams(StreamsAction),
+    /// The broker's users.
+    #[command(subcommand)]
+    Broker(BrokerAction),
+    /// Systems outside that publish the events of a tenant to the broker.
+    #[command(subcommand)]
+    Publishers(PublishersAction),
     /// Keys that seal credentials.
     #[command(subcommand)]
     Keys(KeysAction),
@@ -105,6 +111,59 @@ pub(crate) enum StreamsAction {
     Check,
     /// Print the table.
     Print,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BrokerAction {
+    /// One user for each role.
+    #[command(subcommand)]
+    Users(UsersAction),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsersAction {
+    /// Make the keys that are missing, and the file that the server includes. May be run again: keys
+    /// stay, permissions become those of this program.
+    Write {
+        /// Folder of keys and file.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Print what each user may do.
+    Print,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PublishersAction {
+    /// Add one and hand over its seed, once.
+    Add {
+        #[command(flatten)]
+        who: PublisherArguments,
+        /// Write the seed into this new file instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        seed_file: Option<PathBuf>,
+    },
+    /// Print tenant, name and public key of each.
+    List {
+        /// Folder of the broker's users.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Remove one: it is refused once the server has read the file.
+    Remove(PublisherArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublisherArguments {
+    /// The tenant whose events it publishes.
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// Its name within the tenant: 1 to 40 characters of a-z, 0-9 and -.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Folder of the broker's users, made by `storelink broker users write`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,9 +5,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::Context;
+use storelink_bus::users;
 use storelink_settings::{Loader, MigrateAtStart, Settings, SqliteSynchronous};
 
 use crate::broker::Broker;
+use crate::broker_users::{self, UsersFolder};
 use crate::cli::Dev;
 use crate::ending::{Ending, Step};
 use crate::process::{Process, Setting};
@@ -33,8 +35,10 @@ pub(crate) async fn run(config: Option<&Path>, options: &Dev) -> anyhow::Result<
         None
     } else {
         let folder = settings.data_dir.join("nats");
-        let broker = Broker::start(&folder, options.nats_port, !options.fast).await?;
+        let users = dev_users(&folder)?;
+        let broker = Broker::start(&folder, options.nats_port, !options.fast, &users).await?;
         settings.nats.url = broker.url().to_owned().into();
+        settings.nats.credentials_file = Some(users.seed_file(users::DEV));
         Some(broker)
     };
     let (outcome, ending) = run_roles(settings, options).await;
@@ -42,6 +46,15 @@ pub(crate) async fn run(config: Option<&Path>, options: &Dev) -> anyhow::Result<
         broker.stop(ending.time_for(Step::Broker)).await;
     }
     outcome
+}
+
+/// The users of the broker: all roles are in this process and share one. Whoever else is on this
+/// machine is the administrator, and needs no key.
+fn dev_users(folder: &Path) -> anyhow::Result<UsersFolder> {
+    let users = UsersFolder::open(&folder.join("users"))?;
+    users.make_keys(&[broker_users::dev(), users::administrator()])?;
+    users.render()?;
+    Ok(users)
 }
 
 /// The configuration with everything in this folder.

@@ -3,13 +3,16 @@
 mod adapters;
 mod backup;
 mod broker;
+mod broker_users;
 mod cli;
 mod contracts;
 mod dev;
 mod ending;
 mod keys;
 mod orders;
+mod permissions;
 mod process;
+mod publishers;
 mod roles;
 mod schema;
 mod streams;
@@ -49,6 +52,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dev(options) => dev::run(config, &options).await,
         Command::Config(action) => process::config(config, &action),
         Command::Streams(action) => streams::run(config, &action).await,
+        Command::Broker(action) => broker_users::run(&action),
+        Command::Publishers(action) => publishers::run(&action),
         Command::Keys(action) => keys::run(config, &action),
         Command::Migrate => schema::migrate(config).await,
         Command::Backup { to } => backup::backup(config, &to).await,

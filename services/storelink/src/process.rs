@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use storelink_bus::{Bus, BusOptions, Credentials, streams};
+use storelink_bus::{Bus, BusOptions, Credentials, streams, users};
 use storelink_outbound_http::{HttpClient, OutboundPolicy, PortRule};
 use storelink_service::{ServiceContext, ServiceParts};
 use storelink_settings::{OutboundPorts, Settings};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters;
 use crate::cli::ConfigAction;
 use crate::ending::{Ending, Step};
-use crate::keys;
+use crate::{keys, permissions};
 
 /// What a process may make by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,7 @@ impl Process {
 
         let readiness = Readiness::new();
         let shutdown = CancellationToken::new();
+        permissions::watch(&bus, &readiness, shutdown.clone());
         let listener = TcpListener::bind(settings.ops.listen)
             .await
             .with_context(|| format!("health cannot be served on {}", settings.ops.listen))?;
@@ -224,7 +225,8 @@ pub(crate) fn bus_options(settings: &Settings, name: &str) -> BusOptions {
     options.sizing.replicas = nats.replicas;
     options.sizing.bytes_factor = nats.bytes_factor;
     options.manage_streams = nats.manage_streams;
-    options.inbox_prefix = nats.inbox_prefix.clone();
+    let own_inbox = || users::inbox_prefix(name);
+    options.inbox_prefix = Some(nats.inbox_prefix.clone().unwrap_or_else(own_inbox));
     options.ca_file = nats.ca_file.clone();
     options.credentials = match (&nats.credentials_file, nats.user.is_empty()) {
         (Some(file), _) => Credentials::File(file.clone()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use storelink_bus::streams::ConsumerSpec;
-use storelink_bus::{Bus, streams};
+use storelink_bus::{Bus, streams, users};
 use storelink_settings::Settings;
 
 use crate::adapters;
@@ -17,7 +17,7 @@ pub(crate) async fn run(config: Option<&Path>, action: &StreamsAction) -> anyhow
         return Ok(());
     }
     let settings = Settings::load(config)?;
-    let bus = Bus::connect(&bus_options(&settings, "storelink")).await?;
+    let bus = Bus::connect(&bus_options(&settings, users::ADMINISTRATOR)).await?;
     if matches!(action, StreamsAction::Apply) {
         streams::apply(&bus, bus.options().sizing).await?;
         for consumer in consumers_of_platforms() {

@@ -10,10 +10,11 @@ use rand::Rng;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
+use crate::credentials::Loaded;
 use crate::monitor::{Link, Monitor};
 use crate::options::without_credentials;
 use crate::work::InHand;
-use crate::{BusOptions, Credentials};
+use crate::{BusOptions, Violation};
 
 /// The oldest server that does what the stream table relies on; older ones ignore it silently.
 const LEAST_VERSION: (u64, u64) = (2, 12);
@@ -51,7 +52,7 @@ pub enum ConnectError {
     },
     /// User, password, key or credentials file are refused.
     #[error(
-        "the NATS server at {url} refuses the credentials: check STORELINK_NATS__USER and its password or key"
+        "the NATS server at {url} refuses the credentials: its user is not known there, or its password or key is another (STORELINK_NATS__CREDENTIALS_FILE, STORELINK_NATS__USER)"
     )]
     WrongCredentials {
         /// The addresses, without credentials.
@@ -59,11 +60,13 @@ pub enum ConnectError {
     },
     /// The broker user may not receive answers.
     #[error(
-        "the broker user may not subscribe to {subject}, on which its answers arrive: correct the permissions of the role or set its inbox prefix"
+        "the broker user {user} may not subscribe to {subject}, on which its answers arrive: correct the permissions of the role or set its inbox prefix"
     )]
     InboxDenied {
         /// The subject that was refused.
         subject: String,
+        /// Who was refused.
+        user: String,
     },
     /// The options cannot be used as they are.
     #[error("the NATS settings cannot be used: {0}")]
@@ -102,6 +105,7 @@ struct Inner {
     monitor: Arc<Monitor>,
     in_hand: InHand,
     options: BusOptions,
+    user: String,
 }
 
 impl Bus {
@@ -113,8 +117,10 @@ impl Bus {
     /// # Errors
     /// One variant of [`ConnectError`] for each cause that an operator can act on.
     pub async fn connect(options: &BusOptions) -> Result<Self, ConnectError> {
-        let monitor = Monitor::new();
-        let client = open(options, &monitor).await?;
+        let credentials = options.credentials.load()?;
+        let user = credentials.user(&options.name);
+        let monitor = Monitor::new(user.clone());
+        let client = open(options, credentials, &monitor).await?;
         check_version(&client.server_info().version)?;
 
         let jetstream = jetstream::context::ContextBuilder::new()
@@ -126,6 +132,7 @@ impl Bus {
                 jetstream,
                 monitor,
                 in_hand: InHand::default(),
+                user,
                 options: options.clone(),
             }),
         };
@@ -136,6 +143,11 @@ impl Bus {
     /// The options that the connection was made with.
     pub fn options(&self) -> &BusOptions {
         &self.inner.options
+    }
+
+    /// Who this process is on the broker: the role, and its public key or name there.
+    pub fn user(&self) -> &str {
+        &self.inner.user
     }
 
     /// The version that the server named.
@@ -223,7 +235,18 @@ impl Bus {
             return Err(off());
         }
         use async_nats::jetstream::context::AccountErrorKind;
-        match self.inner.jetstream.query_account().await {
+        let denied = |violation: Violation| ConnectError::InboxDenied {
+            subject: violation.subject,
+            user: self.user().to_owned(),
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = self.inner.jetstream.query_account() => answer,
+            violation = self.inner.monitor.inbox_refused(self.inbox_prefix()) => {
+                return Err(denied(violation));
+            }
+        };
+        match answer {
             Ok(_) => Ok(()),
             Err(error) => match error.kind() {
                 AccountErrorKind::JetStreamUnavailable | AccountErrorKind::JetStream(_) => {
@@ -231,7 +254,7 @@ impl Bus {
                 }
                 AccountErrorKind::TimedOut | AccountErrorKind::Other => {
                     match self.inner.monitor.find_inbox(self.inbox_prefix()) {
-                        Some(v) => Err(ConnectError::InboxDenied { subject: v.subject }),
+                        Some(violation) => Err(denied(violation)),
                         // A limited user need not be allowed to ask.
                         None => Ok(()),
                     }
@@ -247,6 +270,7 @@ impl Bus {
 
 async fn open(
     options: &BusOptions,
+    credentials: Loaded,
     monitor: &Arc<Monitor>,
 ) -> Result<async_nats::Client, ConnectError> {
     let addresses: Vec<async_nats::ServerAddr> = options
@@ -264,7 +288,7 @@ async fn open(
     // The client has its own limit per step; this one bounds the whole, name resolution included.
     let limit = options.connect_timeout * u32::try_from(addresses.len()).unwrap_or(1).max(1)
         + Duration::from_secs(1);
-    let client_options = client_options(options, monitor).await?;
+    let client_options = client_options(options, credentials, monitor).await?;
     let unreachable = |cause: String| ConnectError::Unreachable {
         url: without_credentials(&options.url),
         cause,
@@ -285,6 +309,7 @@ async fn open(
 
 async fn client_options(
     options: &BusOptions,
+    credentials: Loaded,
     monitor: &Arc<Monitor>,
 ) -> Result<async_nats::ConnectOptions, ConnectError> {
     let monitor = monitor.clone();
@@ -308,15 +333,17 @@ async fn client_options(
         check_ca_file(file)?;
         client = client.add_root_certificates(file.clone()).require_tls(true);
     }
-    Ok(match &options.credentials {
-        Credentials::None => client,
-        Credentials::UserPassword { user, password } => {
-            client.user_and_password(user.clone(), password.expose_secret().to_owned())
+    Ok(match credentials {
+        Loaded::None => client,
+        Loaded::Password { user, password } => {
+            client.user_and_password(user, password.expose_secret().to_owned())
         }
-        Credentials::Nkey(seed) => client.nkey(seed.expose_secret().to_owned()),
-        Credentials::File(path) => client.credentials_file(path).await.map_err(|error| {
-            ConnectError::Settings(format!("credentials file {}: {error}", path.display()))
-        })?,
+        Loaded::Key(key) => client.nkey(key.seed().expose_secret().to_owned()),
+        Loaded::Jwt { path, text } => {
+            client.credentials(text.expose_secret()).map_err(|error| {
+                ConnectError::Settings(format!("credentials file {}: {error}", path.display()))
+            })?
+        }
     })
 }
 

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::last_value::{LastValueEvent, LastValueReader, ValueMessage};
 use crate::streams::bucket_stream;
-use crate::{Bus, Headers, Publication, PublishError};
+use crate::{Bus, Forbidden, Headers, Publication, PublishError};
 
 /// Marks a key that was deleted.
 const OPERATION: &str = "KV-Operation";
@@ -29,6 +29,9 @@ pub enum KvError {
     /// It could not be written.
     #[error(transparent)]
     Publish(PublishError),
+    /// The broker user may not read it.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// It could not be read.
     #[error("bucket {bucket} cannot be read: {text}")]
     Unavailable {
@@ -45,7 +48,7 @@ impl KvError {
         match self {
             Self::Unavailable { .. } => true,
             Self::Publish(error) => error.is_transient(),
-            Self::Conflict { .. } | Self::InvalidKey { .. } => false,
+            Self::Conflict { .. } | Self::InvalidKey { .. } | Self::Forbidden(_) => false,
         }
     }
 }
@@ -194,13 +197,12 @@ impl Bucket {
             bucket: self.name.clone(),
             text,
         };
-        let stream = self
-            .bus
-            .jetstream()
-            .get_stream_no_info(bucket_stream(&self.name))
-            .await
-            .map_err(|error| unavailable(error.to_string()))?;
-        let message = match stream.direct_get_last_for_subject(subject).await {
+        let name = bucket_stream(&self.name);
+        let asked = format!("$JS.API.DIRECT.GET.{name}.{subject}");
+        let stream = self.bus.jetstream().get_stream_no_info(name).await;
+        let stream = stream.map_err(|error| unavailable(error.to_string()))?;
+        let answer = stream.direct_get_last_for_subject(subject);
+        let message = match self.bus.permitted(&asked, answer).await? {
             Ok(message) => message,
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unavailable(error.to_string())),

@@ -163,11 +163,12 @@ impl LastValueReader {
             _ => seen,
         };
 
-        let consumer = self
-            .bus
-            .jetstream()
-            .create_consumer_on_stream(self.consumer_config(after), &self.stream)
-            .await
+        let asked = format!("$JS.API.CONSUMER.CREATE.{}", self.stream);
+        let context = self.bus.jetstream();
+        let making = context.create_consumer_on_stream(self.consumer_config(after), &self.stream);
+        let consumer = self.bus.permitted(&asked, making).await;
+        let consumer = consumer
+            .map_err(|forbidden| forbidden.to_string())?
             .map_err(|error| error.to_string())?;
         let pending = consumer.cached_info().num_pending;
         let messages = consumer
@@ -207,7 +208,10 @@ impl LastValueReader {
     }
 
     async fn stream_info(&self) -> Result<Info, String> {
-        match self.bus.jetstream().get_stream(&self.stream).await {
+        let asked = format!("$JS.API.STREAM.INFO.{}", self.stream);
+        let asking = self.bus.jetstream().get_stream(&self.stream);
+        let answer = self.bus.permitted(&asked, asking).await;
+        match answer.map_err(|forbidden| forbidden.to_string())? {
             Ok(stream) => Ok(stream.cached_info().clone()),
             Err(error) => {
                 let missing = ensure_stream(&self.bus, &self.stream).await;

@@ -2,7 +2,9 @@
 
 pub mod archive;
 mod connect;
+mod credentials;
 mod dead;
+mod forbidden;
 mod headers;
 pub mod kv;
 mod last_value;
@@ -13,10 +15,12 @@ mod pull;
 pub mod rpc;
 pub mod streams;
 mod trace;
+pub mod users;
 mod work;
 
 pub use connect::{Bus, ConnectError, DrainError};
 pub use dead::{DeadLetter, DeadLetterError, DeadLetters, Reason};
+pub use forbidden::Forbidden;
 pub use headers::{Headers, InvalidHeader, names};
 pub use last_value::{LastValueEvent, LastValueReader, ValueMessage};
 pub use monitor::{Violation, ViolationKind};

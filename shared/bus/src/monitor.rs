@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_nats::{Event, ServerError};
 use tokio::sync::watch;
 
+use crate::Forbidden;
+
 /// How many violations are remembered for callers that are waiting.
 const REMEMBERED: usize = 256;
 
@@ -32,8 +34,16 @@ pub struct Violation {
     number: u64,
 }
 
+impl Violation {
+    /// Its number since the start of the process, from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Monitor {
+    user: String,
     recent: Mutex<VecDeque<Violation>>,
     violations: watch::Sender<u64>,
     errors: AtomicU64,
@@ -50,8 +60,9 @@ pub(crate) struct Link {
 }
 
 impl Monitor {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(user: String) -> Arc<Self> {
         Arc::new(Self {
+            user,
             recent: Mutex::new(VecDeque::new()),
             violations: watch::Sender::new(0),
             errors: AtomicU64::new(0),
@@ -96,7 +107,13 @@ impl Monitor {
             tracing::error!(error = text, "broker reported an error");
             return;
         };
-        tracing::error!(?kind, subject, "the broker user has no permission");
+        tracing::error!(
+            code = Forbidden::CODE,
+            ?kind,
+            subject,
+            user = self.user,
+            "the broker forbids what this process asks for"
+        );
         let mut recent = self.recent();
         if recent.len() == REMEMBERED {
             recent.pop_front();
@@ -127,10 +144,30 @@ impl Monitor {
 
     /// Waits until a publish to `subject` is refused by a violation later than number `since`.
     pub(crate) async fn publish_refused(&self, subject: &str, since: u64) -> Violation {
+        self.wait(|| self.find_publish(subject, since)).await
+    }
+
+    /// Waits until a subscription to `subject` is refused by a violation later than number `since`.
+    pub(crate) async fn subscription_refused(&self, subject: &str, since: u64) -> Violation {
+        let refused = |v: &Violation| v.kind == ViolationKind::Subscription && v.subject == subject;
+        self.wait(|| self.find(since, refused)).await
+    }
+
+    /// Waits until it is known that no answer can arrive at all.
+    pub(crate) async fn inbox_refused(&self, inbox_prefix: &str) -> Violation {
+        self.wait(|| self.find_inbox(inbox_prefix)).await
+    }
+
+    /// Waits for a violation later than number `since`.
+    pub(crate) async fn violation_after(&self, since: u64) -> Violation {
+        self.wait(|| self.find(since, |_| true)).await
+    }
+
+    async fn wait(&self, found: impl Fn() -> Option<Violation>) -> Violation {
         let mut changes = self.violations.subscribe();
         loop {
             changes.mark_unchanged();
-            if let Some(violation) = self.find_publish(subject, since) {
+            if let Some(violation) = found() {
                 return violation;
             }
             if changes.changed().await.is_err() {
@@ -198,7 +235,7 @@ mod tests {
 
     #[test]
     fn only_later_violations_of_the_subject_count() {
-        let monitor = Monitor::new();
+        let monitor = Monitor::new("role".into());
         monitor.server_error(r#"Permissions Violation for Publish to "a""#);
         assert_eq!(monitor.violation_count(), 1);
         assert!(monitor.find_publish("a", 0).is_some());

@@ -22,7 +22,7 @@ pub enum Credentials {
     },
     /// The seed of an nkey.
     Nkey(SecretString),
-    /// A file with a user's JWT and seed, as the server's tools write it.
+    /// A file that holds the seed of an nkey, or a user's JWT and seed as the server's tools write it.
     File(PathBuf),
 }
 

@@ -13,8 +13,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::Bus;
 use crate::monitor::Link;
+use crate::{Bus, Forbidden};
 
 /// Longest wait for an answer that the server gives at once.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -26,6 +26,8 @@ pub(crate) enum PullEnd {
     Complete,
     /// The consumer or its stream does not exist.
     ConsumerMissing,
+    /// The broker user may not read the consumer.
+    Forbidden(Forbidden),
     /// Something else came in between; try again.
     Interrupted(String),
 }
@@ -144,16 +146,14 @@ impl Puller {
             return PullEnd::Interrupted(error.to_string());
         }
         let deadline = Instant::now() + wait.unwrap_or_default() + ANSWER_LIMIT;
-        let end = self.collect(batch, deadline).await;
-        if self
-            .bus
-            .monitor()
-            .find_publish(&self.next_subject, since)
-            .is_some()
-        {
-            return PullEnd::Interrupted("the broker user may not read the consumer".to_owned());
+        let bus = self.bus.clone();
+        let subject = self.next_subject.clone();
+        let refused = bus.monitor().publish_refused(&subject, since);
+        tokio::select! {
+            biased;
+            end = self.collect(batch, deadline) => end,
+            violation = refused => PullEnd::Forbidden(bus.forbidden(violation)),
         }
-        end
     }
 
     async fn collect(&mut self, batch: usize, deadline: Instant) -> PullEnd {

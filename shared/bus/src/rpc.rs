@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Bus, Headers, TraceContext};
+use crate::{Bus, Forbidden, Headers, TraceContext};
 
 /// How long running requests get after the cancel: a process has 28 s from the signal to its end.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -62,12 +62,9 @@ pub enum RpcError {
         /// The limit.
         limit: Duration,
     },
-    /// The broker user may not ask.
-    #[error("the broker user has no permission for {subject}: correct the permissions of the role")]
-    Denied {
-        /// The subject.
-        subject: String,
-    },
+    /// The broker user may not ask, may not receive the answer, or may not hear the questions.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// The request could not be sent.
     #[error("{subject} cannot be asked: {text}")]
     NotSent {
@@ -140,27 +137,18 @@ impl Bus {
             message = message.headers(headers.into_map());
         }
 
-        let denied = || RpcError::Denied {
-            subject: subject.to_owned(),
-        };
-        let since = self.monitor().violation_count();
-        let answer = tokio::select! {
-            biased;
-            answer = self.client().send_request(subject.to_owned(), message) => answer,
-            _ = self.monitor().publish_refused(subject, since) => return Err(denied()),
-        };
+        let asking = self.client().send_request(subject.to_owned(), message);
+        let answer = self.permitted(subject, asking).await?;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => RpcError::NoService {
                 subject: subject.to_owned(),
             },
-            RequestErrorKind::TimedOut
-                if self.monitor().find_inbox(self.inbox_prefix()).is_some() =>
-            {
-                denied()
-            }
-            RequestErrorKind::TimedOut => RpcError::TimedOut {
-                subject: subject.to_owned(),
-                limit,
+            RequestErrorKind::TimedOut => match self.monitor().find_inbox(self.inbox_prefix()) {
+                Some(violation) => self.forbidden(violation).into(),
+                None => RpcError::TimedOut {
+                    subject: subject.to_owned(),
+                    limit,
+                },
             },
             _ => not_sent(error.to_string()),
         })?;
@@ -227,7 +215,7 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
     /// Answers until cancelled; then lets running requests end, for 15 s at most.
     ///
     /// # Errors
-    /// When the connection is closed for good.
+    /// When the broker user may not subscribe.
     pub async fn serve<Resp, H, F>(
         self,
         handler: H,
@@ -238,8 +226,9 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
         H: Fn(Call<Req>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Resp, Fault>> + Send + 'static,
     {
-        let mut requests = self
-            .bus
+        let bus = self.bus.clone();
+        let since = bus.monitor().violation_count();
+        let mut requests = bus
             .client()
             .queue_subscribe(self.subject.clone(), self.queue_group.clone())
             .await
@@ -250,7 +239,9 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
         let (endpoint, handler) = (Arc::new(self), Arc::new(handler));
         let slots = Arc::new(Semaphore::new(endpoint.concurrency));
         let running = TaskTracker::new();
-        loop {
+        let refused = bus.monitor().subscription_refused(&endpoint.subject, since);
+        let mut refused = std::pin::pin!(refused);
+        let outcome = loop {
             // The slot comes first: what waits stays with the subscription, which is bounded.
             let next = async {
                 let slot = slots.clone().acquire_owned().await.ok()?;
@@ -258,10 +249,12 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
             };
             let (slot, message) = tokio::select! {
                 biased;
-                () = cancel.cancelled() => break,
+                () = cancel.cancelled() => break Ok(()),
+                // Nothing would ever come; asking again is of no use before the users are put right.
+                violation = &mut refused => break Err(bus.forbidden(violation).into()),
                 next = next => match next {
                     Some(next) => next,
-                    None => break,
+                    None => break Ok(()),
                 },
             };
             let (endpoint, handler) = (endpoint.clone(), handler.clone());
@@ -269,7 +262,7 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
                 endpoint.answer(&*handler, message).await;
                 drop(slot);
             });
-        }
+        };
         requests.unsubscribe().await.ok();
         running.close();
         let drain = endpoint.time_limit.min(DRAIN);
@@ -280,7 +273,7 @@ impl<Req: DeserializeOwned + Send + 'static> Endpoint<Req> {
                 "requests did not end in time; their callers are told by their own time limit"
             );
         }
-        Ok(())
+        outcome
     }
 
     async fn answer<Resp, H, F>(&self, handler: &H, message: async_nats::Message)

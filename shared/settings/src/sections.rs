@@ -83,7 +83,7 @@ pub struct NatsSettings {
     /// Password of `user`; empty when not used.
     #[serde(serialize_with = "values::masked")]
     pub password: SecretString,
-    /// File with a JWT and seed.
+    /// File with the seed of an nkey, or with a JWT and seed.
     #[serde(with = "values::optional_path")]
     pub credentials_file: Option<PathBuf>,
     /// Certificate authority of the broker, PEM.
@@ -97,7 +97,7 @@ pub struct NatsSettings {
     pub bytes_factor: u32,
     /// Whether roles create streams and consumers that are missing.
     pub manage_streams: bool,
-    /// First part of the subjects on which answers arrive; the client's own when none.
+    /// First part of the subjects on which answers arrive; that of the role when none.
     #[serde(with = "values::optional_inbox_prefix")]
     pub inbox_prefix: Option<String>,
     /// Limit for connecting.

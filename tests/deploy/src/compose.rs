@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::manifests::items;
-use crate::rules::{Finding, Findings, unheard, wanted};
+use crate::rules::{Finding, Findings, broker_user, unheard, wanted};
 use crate::{Effective, Facts, Program};
 
 /// The services of a compose file, with its variables filled in.
@@ -124,12 +124,42 @@ fn depends_on_what_is_there(compose: &Compose, name: &str, service: &Value, foun
 }
 
 fn secrets_are_there(compose: &Compose, name: &str, service: &Value, found: &mut Findings) {
-    for secret in items(&service["secrets"]).filter_map(Value::as_str) {
+    for (secret, _) in secrets(service) {
         let file = compose.file["secrets"][secret]["file"].as_str();
         if !file.is_some_and(|file| Path::new(file).is_file()) {
             let problem = format!("secret {secret} has no file in {}", compose.folder);
             found.add("secret-mount", name, problem);
         }
+    }
+}
+
+/// Name and file name of each secret of a service.
+fn secrets(service: &Value) -> impl Iterator<Item = (&str, &str)> {
+    items(&service["secrets"]).filter_map(|secret| match secret.as_str() {
+        Some(name) => Some((name, name)),
+        None => Some((secret["source"].as_str()?, secret["target"].as_str()?)),
+    })
+}
+
+/// The broker's user is that of the role, and no other.
+fn has_own_user(name: &str, service: &Value, configuration: &Effective, found: &mut Findings) {
+    let command: Vec<&str> = items(&service["command"])
+        .filter_map(Value::as_str)
+        .collect();
+    let Some(user) = broker_user(&command) else {
+        return;
+    };
+    let path = configuration.text("nats.credentials_file");
+    let target = path.strip_prefix("/run/secrets/").unwrap_or_default();
+    let wanted = format!("broker-{user}");
+    let mounted = secrets(service).find(|(_, known)| *known == target);
+    match mounted {
+        None => found.add("secret-mount", name, format!("{path:?} is not mounted")),
+        Some((secret, _)) if secret != wanted => {
+            let problem = format!("has the broker user of {secret}, not of {wanted}");
+            found.add("broker-user", name, problem);
+        }
+        Some(_) => {}
     }
 }
 
@@ -141,11 +171,12 @@ fn fits(
     configuration: &Effective,
     found: &mut Findings,
 ) {
+    has_own_user(name, service, configuration, found);
     let serves = items(&service["command"]).any(|word| word == "serve");
     let password = configuration.text("database.password_file");
     let secret = password.strip_prefix("/run/secrets/").unwrap_or_default();
     let uses_database = items(&service["command"]).any(|word| word == "serve" || word == "migrate");
-    if uses_database && !items(&service["secrets"]).any(|known| known == secret) {
+    if uses_database && !secrets(service).any(|(_, known)| known == secret) {
         found.add("secret-mount", name, format!("{password:?} is not mounted"));
     }
     let keys = format!(":{}:ro", configuration.text("vault.keys_dir"));

@@ -34,7 +34,7 @@ pub struct Acks {
 /// How many messages were settled so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// By consumer and first token of the subject for the confirmation, which names the process; empty
+    /// By consumer and first two tokens of the subject for the confirmation, which names the process; empty
     /// where none is asked for, as when a message is given back.
     counts: BTreeMap<(String, String), u64>,
 }
@@ -108,7 +108,11 @@ impl Settled {
         let confirmed_to = message
             .reply
             .as_ref()
-            .and_then(|reply| reply.split('.').next());
+            // The place of a role's user, and the process.
+            .and_then(|reply| {
+                let (end, _) = reply.match_indices('.').nth(1)?;
+                reply.get(..end)
+            });
         let key = (
             consumer.to_owned(),
             confirmed_to.unwrap_or_default().to_owned(),
@@ -170,10 +174,18 @@ mod tests {
     fn what_a_process_settled_is_told_from_what_others_did() {
         let subject = "$JS.ACK.JOBS.poller-woocommerce.1.7.9.1700000000000000000.0";
         let mut settled = Settled::default();
-        settled.note(&message(subject, Some("_INBOX_poller.a.1"), b"+ACK"));
+        settled.note(&message(
+            subject,
+            Some("_INBOX_poller-woocommerce.poller.a.1"),
+            b"+ACK",
+        ));
         let before = settled.clone();
         let of = |settled: &Settled, process| settled.since(&before, process, "poller-woocommerce");
-        settled.note(&message(subject, Some("_INBOX_poller-2.b.1"), b"+ACK"));
+        settled.note(&message(
+            subject,
+            Some("_INBOX_poller-woocommerce.poller-2.b.1"),
+            b"+ACK",
+        ));
         settled.note(&message(subject, None, b"+WPI"));
         assert_eq!((of(&settled, "poller"), of(&settled, "poller-2")), (0, 1));
         settled.note(&message(subject, None, b"-NAK {\"delay\":1}"));

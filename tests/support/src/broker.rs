@@ -129,6 +129,32 @@ impl TestBroker {
         self.launch().await
     }
 
+    /// Lets the running server read its configuration anew with other added lines; returns when it has.
+    ///
+    /// # Errors
+    /// When the server does not run, or does not take the configuration.
+    pub async fn reload(&mut self, extra_config: String) -> anyhow::Result<()> {
+        self.options.extra_config = extra_config;
+        let config = self.folder.path().join("server.conf");
+        tokio::fs::write(&config, self.config()).await?;
+        let child = self.child.as_ref().context("the broker does not run")?;
+        let reloads = |log: String| log.matches("Reloaded server configuration").count();
+        let before = reloads(self.log());
+        signal(child, "HUP")?;
+        let deadline = Instant::now() + START_LIMIT;
+        while reloads(self.log()) == before {
+            ensure!(Instant::now() < deadline, "not taken:\n{}", self.log());
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// The lines that were added to the configuration.
+    #[must_use]
+    pub fn extra_config(&self) -> &str {
+        &self.options.extra_config
+    }
+
     /// Freezes the server (SIGSTOP): connections stay open and nothing is answered.
     ///
     /// # Errors

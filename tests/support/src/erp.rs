@@ -81,6 +81,16 @@ impl Erp {
         Ok(Self::new(Way::Nats(jetstream::new(client)), tenant))
     }
 
+    /// An ERP with a key of its own, as `storelink publishers add` hands over.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or does not know the key.
+    pub async fn over_nats_as(url: &str, tenant: &str, seed: &str) -> anyhow::Result<Self> {
+        let client = async_nats::ConnectOptions::with_nkey(seed.to_owned());
+        let client = client.connect(url).await?;
+        Ok(Self::new(Way::Nats(jetstream::new(client)), tenant))
+    }
+
     /// An ERP that posts its events.
     #[must_use]
     pub fn over_http(api: Api, tenant: &str) -> Self {

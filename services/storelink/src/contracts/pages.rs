@@ -4,6 +4,7 @@ use std::path::PathBuf;
 pub(crate) fn all() -> Vec<(PathBuf, String)> {
     vec![
         ("docs/reference/streams.md".into(), streams()),
+        ("docs/reference/broker-users.md".into(), broker_users()),
         ("docs/reference/configuration.md".into(), configuration()),
         (
             "docs/reference/woocommerce-codes.md".into(),
@@ -16,6 +17,15 @@ fn streams() -> String {
     format!(
         "# Streams and consumers\n\nMade by `make contracts` from the table in `shared/bus`.\n\n{}",
         storelink_bus::streams::to_markdown()
+    )
+}
+
+fn broker_users() -> String {
+    format!(
+        "# What the broker's users may do\n\nMade by `make contracts` from the table in `shared/bus`; \
+         [how they are made](../how-to/broker-users.md). Beside these, who answers the questions of \
+         others may publish to their inboxes, `_INBOX_<role>.>`.\n\n{}",
+        storelink_bus::users::to_markdown()
     )
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Forbidden;
+
 /// Why a message was not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
@@ -41,11 +43,8 @@ pub enum PublishError {
         size: usize,
     },
     /// The broker user may not publish here, or may not receive answers.
-    #[error("the broker user has no permission for {subject}: correct the permissions of the role")]
-    Denied {
-        /// The subject that was refused.
-        subject: String,
-    },
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// The subject holds blanks or empty tokens.
     #[error("{subject:?} is no valid subject")]
     InvalidSubject {
@@ -88,7 +87,7 @@ impl PublishError {
             Self::SubjectTaken { .. } => "bus.subject_taken",
             Self::WrongLastSequence { .. } => "bus.wrong_last_sequence",
             Self::TooLarge { .. } => "bus.message_too_large",
-            Self::Denied { .. } => "bus.permission_denied",
+            Self::Forbidden(forbidden) => forbidden.code(),
             Self::InvalidSubject { .. } => "bus.invalid_subject",
             Self::NoStream { .. } => "bus.no_stream",
             Self::Unavailable { .. } => "bus.unavailable",

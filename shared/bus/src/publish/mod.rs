@@ -191,18 +191,15 @@ impl Bus {
         payload: Bytes,
         limit: Duration,
     ) -> Attempt {
-        let since = self.monitor().violation_count();
         let size = payload.len();
         let request = async_nats::Request::new()
             .payload(payload)
             .headers(headers.clone().into_map())
             .timeout(Some(limit));
-        let answer = tokio::select! {
-            biased;
-            answer = self.client().send_request(subject.to_owned(), request) => answer,
-            _ = self.monitor().publish_refused(subject, since) => {
-                return Attempt::Failed(PublishError::Denied { subject: subject.to_owned() });
-            }
+        let request = self.client().send_request(subject.to_owned(), request);
+        let answer = match self.permitted(subject, request).await {
+            Ok(answer) => answer,
+            Err(forbidden) => return Attempt::Failed(forbidden.into()),
         };
         match answer {
             Ok(message) => Answer::read(&message.payload).into_attempt(subject, size),
@@ -251,9 +248,7 @@ impl Bus {
             },
             RequestErrorKind::TimedOut | RequestErrorKind::Other => {
                 if let Some(violation) = self.monitor().find_inbox(self.inbox_prefix()) {
-                    return Attempt::Failed(PublishError::Denied {
-                        subject: violation.subject,
-                    });
+                    return Attempt::Failed(self.forbidden(violation).into());
                 }
                 Attempt::Unanswered {
                     reason: error.to_string(),

@@ -197,7 +197,10 @@ fn keeping_room(wanted: Config, found: &Config) -> Config {
 
 async fn create_stream(bus: &Bus, spec: &StreamSpec, sizing: Sizing) -> Result<(), ApplyError> {
     let wanted = spec.config(sizing);
-    let info = match bus.jetstream().create_stream(wanted.clone()).await {
+    let asked = format!("$JS.API.STREAM.CREATE.{}", spec.name);
+    let making = bus.jetstream().create_stream(wanted.clone());
+    let made = bus.permitted(&asked, making).await;
+    let info = match made.map_err(|error| unavailable(spec.name, &error))? {
         Ok(stream) => stream.cached_info().clone(),
         // Another process was faster; what it made may be of another release.
         Err(error) if is_taken(&error) => return Ok(()),
@@ -229,17 +232,25 @@ fn stream_error(name: &str, error: &CreateStreamError) -> ApplyError {
 }
 
 async fn find_stream(bus: &Bus, name: &str) -> Result<Option<Config>, ApplyError> {
-    match bus.jetstream().get_stream(name).await {
+    let asked = format!("$JS.API.STREAM.INFO.{name}");
+    let found = bus
+        .permitted(&asked, bus.jetstream().get_stream(name))
+        .await;
+    match found.map_err(|error| unavailable(name, &error))? {
         Ok(stream) => Ok(Some(stream.cached_info().config.clone())),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 Ok(None)
             }
-            _ => Err(ApplyError::Unavailable {
-                item: name.to_owned(),
-                text: error_text(&error),
-            }),
+            _ => Err(unavailable(name, &error)),
         },
+    }
+}
+
+fn unavailable(item: &str, error: &dyn std::error::Error) -> ApplyError {
+    ApplyError::Unavailable {
+        item: item.to_owned(),
+        text: error_text(error),
     }
 }
 

@@ -232,6 +232,15 @@ impl WorkLoop {
         let consumer = &*self.consumer.name;
         match end {
             PullEnd::Complete => {}
+            PullEnd::Forbidden(forbidden) => {
+                tracing::error!(
+                    consumer,
+                    code = forbidden.code(),
+                    error = %forbidden,
+                    "the consumer cannot be read"
+                );
+                sleep(pause_after_trouble(trouble)).await;
+            }
             PullEnd::Interrupted(reason) => {
                 tracing::debug!(consumer, reason, "pull interrupted");
                 if !self.bus.is_connected() {

@@ -15,5 +15,6 @@ mod permissions;
 mod publish;
 mod rpc;
 mod streams;
+mod users;
 mod work;
 mod work_faults;

@@ -1,8 +1,11 @@
 use std::time::{Duration, Instant};
 
-use storelink_bus::rpc::RpcError;
+use storelink_bus::kv::{Bucket, KvError};
+use storelink_bus::rpc::{Endpoint, RpcError};
 use storelink_bus::streams::{self, Sizing};
-use storelink_bus::{Bus, BusOptions, Credentials, Outcome, Publication, PublishError, WorkLoop};
+use storelink_bus::{
+    Bus, BusOptions, Credentials, Outcome, Publication, PublishError, ViolationKind, WorkLoop,
+};
 use storelink_test_support::broker::{BrokerOptions, TestBroker};
 use tokio_util::sync::CancellationToken;
 
@@ -57,12 +60,11 @@ async fn a_denied_publish_is_named_at_once_and_counted() {
         .publish(Publication::new("stock.t1.main.A", "1"))
         .await
         .unwrap_err();
-    assert_eq!(
-        error,
-        PublishError::Denied {
-            subject: "stock.t1.main.A".to_owned()
-        }
-    );
+    let PublishError::Forbidden(forbidden) = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(forbidden.subject, "stock.t1.main.A");
+    assert_eq!(forbidden.user, "ingest (of ingest)");
     assert!(!error.is_transient());
     assert!(
         started.elapsed() < Duration::from_secs(2),
@@ -81,7 +83,7 @@ async fn a_denied_publish_is_named_at_once_and_counted() {
         .publish(Publication::new("stock.t1.main.A", "1"))
         .await
         .unwrap_err();
-    assert_eq!(again.code(), "bus.permission_denied");
+    assert_eq!(again.code(), "bus.forbidden");
     assert_eq!(bus.permission_violations(), 2);
 }
 
@@ -91,7 +93,48 @@ async fn a_denied_question_is_named() {
     let answer: Result<u32, RpcError> = bus
         .request("rpc.registry.ping", &(), Duration::from_secs(10))
         .await;
-    assert!(matches!(answer, Err(RpcError::Denied { .. })), "{answer:?}");
+    assert!(matches!(answer, Err(RpcError::Forbidden(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn questions_that_may_not_be_heard_end_their_endpoint() {
+    let (_broker, bus) = limited().await;
+    let endpoint = Endpoint::<u32>::new(&bus, "rpc.order-ingest.orders", "order-ingest");
+    let serving = endpoint.serve(|_| async { Ok(()) }, CancellationToken::new());
+    let error = in_time("the end", serving).await.unwrap_err();
+    let RpcError::Forbidden(forbidden) = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(forbidden.kind, ViolationKind::Subscription);
+    assert_eq!(forbidden.subject, "rpc.order-ingest.orders");
+}
+
+#[tokio::test]
+async fn a_bucket_that_may_not_be_read_is_named_and_no_slow_broker() {
+    let (_broker, bus) = limited().await;
+    let started = Instant::now();
+    let answer = Bucket::new(&bus, streams::names::CONNECTIONS)
+        .get("a")
+        .await;
+    let Err(KvError::Forbidden(forbidden)) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(
+        forbidden.subject,
+        "$JS.API.DIRECT.GET.KV_connections.$KV.connections.a"
+    );
+    assert!(started.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn streams_that_may_not_be_made_are_named() {
+    let (_broker, bus) = limited().await;
+    let error = streams::apply(&bus, Sizing::default()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("may not publish on $JS.API.STREAM.INFO."),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod scaling;
 use std::collections::BTreeMap;
 
 pub(crate) use configuration::unheard;
+pub(crate) use paths::broker_user;
 pub(crate) use roles::wanted;
 
 use crate::pods::{self, Pod};

@@ -23,6 +23,16 @@ fn needed(arguments: &[&str]) -> &'static [&'static str] {
     }
 }
 
+/// The user of the broker that a command of the program needs, as `storelink broker users write` names it.
+pub(crate) fn broker_user(arguments: &[&str]) -> Option<String> {
+    match arguments {
+        ["serve", "poller", "--platform", platform] => Some(format!("poller-{platform}")),
+        ["serve", role] => Some((*role).to_owned()),
+        ["streams", ..] => Some("administrator".to_owned()),
+        _ => None,
+    }
+}
+
 pub(super) fn check(world: &World<'_>, found: &mut Findings) {
     let mut users: BTreeMap<&str, String> = BTreeMap::new();
     for pod in &world.pods {
@@ -38,6 +48,11 @@ pub(super) fn check(world: &World<'_>, found: &mut Findings) {
                     found.add("secret-mount", pod.id(), problem);
                 }
                 Some(secret) if *key == BROKER => {
+                    let own = broker_user(&program.arguments).unwrap_or_default();
+                    if secret != format!("storelink-broker-{own}") {
+                        let problem = format!("has the broker user {secret}, not that of {own}");
+                        found.add("broker-user", pod.id(), problem);
+                    }
                     if let Some(other) = users.insert(secret, pod.id()) {
                         let problem = format!("has the broker user {secret} of {other}");
                         found.add("broker-user", pod.id(), problem);

@@ -8,6 +8,9 @@ use super::{Findings, World};
 use crate::manifests::{id_of, items};
 use crate::pods::Pod;
 
+/// Where the file of the broker's users puts all streams.
+const ACCOUNT: &str = "STORELINK";
+
 pub(super) fn check(world: &World<'_>, found: &mut Findings) {
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
     let kinds = ["HorizontalPodAutoscaler", "ScaledObject"].into_iter();
@@ -51,6 +54,10 @@ fn consumer(
         .contains(&(stream.clone(), consumer.clone()))
     {
         let problem = format!("{consumer} on {stream} is not in the table of the streams");
+        found.add("consumer", id_of(scaler), problem);
+    }
+    if text("account") != ACCOUNT {
+        let problem = format!("looks at the account {:?}, not {ACCOUNT}", text("account"));
         found.add("consumer", id_of(scaler), problem);
     }
     let program = pod.program();

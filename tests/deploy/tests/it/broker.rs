@@ -43,7 +43,7 @@ fn lay(folder: &Path, kind: &str, replaced: &[(&str, &str)]) -> PathBuf {
     }
     std::fs::create_dir_all(folder.join("users")).unwrap();
     std::fs::copy(
-        folder.join("broker/users.conf"),
+        folder.join("broker/server/users.conf"),
         folder.join("users/users.conf"),
     )
     .unwrap();
@@ -88,8 +88,8 @@ fn certificate(folder: &Path) {
     std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
 }
 
-/// The server of one node with the user that `secrets.sh` made: streams are there afterwards, a stranger
-/// is refused, and what is acknowledged is flushed.
+/// The server of one node with the users that `secrets.sh` made: the administrator's streams are there
+/// afterwards, a stranger is refused, a role is told what it may not do, and what is acknowledged is flushed.
 #[test]
 fn the_broker_of_one_node_takes_the_streams_from_its_user_alone() {
     let folder = secrets();
@@ -135,9 +135,20 @@ fn the_broker_of_one_node_takes_the_streams_from_its_user_alone() {
     let words = String::from_utf8_lossy(&stranger.stderr);
     assert!(words.contains("refuses the credentials"), "{words}");
 
-    let roles = std::fs::read_to_string(folder.path().join("broker/roles.env")).unwrap();
-    let user: Vec<(&str, &str)> = roles.lines().map(|l| l.split_once('=').unwrap()).collect();
-    let applied = apply(&user);
+    let as_user = |name: &str| {
+        let seed = folder.path().join(format!("broker/roles/{name}.nk"));
+        apply(&[("STORELINK_NATS__CREDENTIALS_FILE", seed.to_str().unwrap())])
+    };
+    // Told as what it is, and not after a time limit.
+    let role = as_user("stock-publisher");
+    assert!(!role.status.success());
+    let words = String::from_utf8_lossy(&role.stderr);
+    assert!(
+        words.contains("may not subscribe to _INBOX_administrator."),
+        "{words}"
+    );
+
+    let applied = as_user("administrator");
     assert!(applied.status.success(), "{applied:?}");
     // Those of platforms, too: an autoscaler asks for a consumer before its poller has run.
     let made = consumers(monitor);

@@ -19,6 +19,7 @@ pub(crate) fn secrets() -> TempDir {
 fn make_secrets(folder: &Path) {
     let made = Command::new(repository("deploy/secrets.sh"))
         .arg(folder)
+        .env("STORELINK_PROGRAM", Program::built().unwrap().path())
         .output()
         .unwrap();
     assert!(made.status.success(), "{made:?}");
@@ -44,7 +45,7 @@ fn planted_mistakes_in_compose_are_found() {
     let folder = secrets();
     let program = Program::built().unwrap();
     let facts = program.facts().unwrap();
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 8] = [
         ("configuration", |service| {
             service["environment"]["STORELINK_NATS__ULR"] = json!("nats://nats:4222");
         }),
@@ -53,6 +54,12 @@ fn planted_mistakes_in_compose_are_found() {
         }),
         ("secret-mount", |service| service["secrets"] = json!([])),
         ("secret-mount", |service| service["volumes"] = json!([])),
+        ("secret-mount", |service| {
+            service["secrets"][1]["target"] = json!("broker");
+        }),
+        ("broker-user", |service| {
+            service["secrets"][1]["source"] = json!("broker-price-publisher");
+        }),
         ("reference", |service| {
             service["depends_on"] = json!({ "nats": { "condition": "service_started" } });
         }),
@@ -75,7 +82,12 @@ fn planted_mistakes_in_compose_are_found() {
 fn secrets_are_made_once_and_for_their_owner_alone() {
     let folder = secrets();
     let first = files(folder.path());
-    for name in ["database/password", "broker/users.conf", "broker/roles.env"] {
+    for name in [
+        "database/password",
+        "broker/server/users.conf",
+        "broker/roles/administrator.nk",
+        "broker/roles/poller-woocommerce.nk",
+    ] {
         assert!(first.contains_key(&folder.path().join(name)), "{name}");
     }
     let keys = first

@@ -104,6 +104,7 @@ fn schema() -> Vec<Planted> {
 fn ours() -> Vec<Planted> {
     let broker = "/spec/template/spec/volumes/0/secret/secretName";
     let trigger = "/spec/triggers/0/metadata/consumer";
+    let account = "/spec/triggers/0/metadata/account";
     let first_port = "/spec/template/spec/containers/0/ports/0/containerPort";
     vec![
         // Names and selectors.
@@ -271,6 +272,12 @@ fn ours() -> Vec<Planted> {
             "ScaledObject",
             POLLER,
             set(trigger, json!("poller-woocomerce")),
+        ),
+        planted(
+            "consumer",
+            "ScaledObject",
+            POLLER,
+            set(account, json!("$G")),
         ),
         planted(
             "consumer",

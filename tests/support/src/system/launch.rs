@@ -1,8 +1,8 @@
 //! What is set and done before the first process starts.
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
-use super::{DEV, READY_LIMIT, Role, System, SystemOptions, Unit};
+use super::{DEV, Role, System, SystemOptions, Unit};
 use crate::broker::{BrokerOptions, TestBroker, server_program};
 use crate::database::TestDatabase;
 use crate::processes::lasting_free_port;
@@ -28,6 +28,7 @@ impl System {
     ) -> anyhow::Result<()> {
         let broker_options = BrokerOptions {
             sync_always: options.sync_always,
+            extra_config: self.make_broker_users().await?,
             ..BrokerOptions::default()
         };
         let broker = TestBroker::start_with(broker_options).await?;
@@ -35,6 +36,8 @@ impl System {
         self.broker = Some(broker);
         self.set("STORELINK_NATS__URL", self.broker_url.clone());
         self.set("STORELINK_DATA_DIR", self.folder.display().to_string());
+        // No role's user may make any.
+        self.set("STORELINK_NATS__MANAGE_STREAMS", "false".to_owned());
         if !options.sync_always {
             self.set(
                 "STORELINK_DATABASE__SQLITE_SYNCHRONOUS",
@@ -42,11 +45,10 @@ impl System {
             );
         }
         // What an administrator does before the first role starts.
-        for command in [["keys", "create"], ["streams", "apply"]] {
-            self.command(&command).await?;
-        }
+        self.run(&["keys", "create"], None).await?;
+        self.apply_streams().await?;
         if options.database.is_some() {
-            self.command(&["migrate"]).await?;
+            self.run(&["migrate"], None).await?;
         }
         for role in Role::ALL {
             let count = if role == Role::ConnectionRegistry {
@@ -63,24 +65,6 @@ impl System {
             }
         }
         Ok(())
-    }
-
-    /// Runs a command of the program to its end, as an administrator would; answers what it printed.
-    ///
-    /// # Errors
-    /// When it fails, with what it said, or does not end in time.
-    pub async fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = tokio::process::Command::new(&self.program)
-            .args(arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(READY_LIMIT, output)
-            .await
-            .with_context(|| format!("storelink {arguments:?} does not end"))??;
-        let words = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "storelink {arguments:?}: {words}");
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Another database for every process that is launched from now on.

@@ -1,5 +1,6 @@
 //! The built program as tests run it: every role in one process, or each as its own.
 
+mod broker_users;
 mod launch;
 mod options;
 mod replicas;
@@ -29,10 +30,15 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 const DEV: &str = "dev";
 
-/// The first token of the subjects on which a process of a system gets answers from the broker.
+/// The first two tokens of the subjects on which a process of a system gets answers from the broker: the
+/// place of its role's user, and the process.
 #[must_use]
 pub fn inbox_prefix(process: &str) -> String {
-    format!("_INBOX_{process}")
+    let user = match Role::of_process(process) {
+        Some(role) => role.broker_user(),
+        None => process,
+    };
+    format!("_INBOX_{user}.{process}")
 }
 
 /// A running system. It is killed when dropped.
@@ -229,6 +235,9 @@ impl System {
             "STORELINK_NATS__INBOX_PREFIX".to_owned(),
             inbox_prefix(process),
         ));
+        if let Some(role) = unit.role {
+            environment.push(broker_users::credentials(&self.folder, role.broker_user()));
+        }
         unit.process = Some(RunningProcess::start(&Program {
             name: process,
             path: &self.program,
@@ -288,7 +297,8 @@ impl System {
     /// Asks every process to end, waits for all, then ends the broker.
     ///
     /// # Errors
-    /// When one does not end in time, or not with success.
+    /// When one does not end in time, or not with success, or when the broker had to forbid something
+    /// to one since it was started.
     pub async fn shut_down(&mut self) -> anyhow::Result<()> {
         let names: Vec<String> = self
             .units
@@ -304,6 +314,8 @@ impl System {
             ensure!(status.success(), "{name} ended with {status}");
             self.forget(name);
         }
+        let refused = self.refused_permissions();
+        ensure!(refused.is_empty(), "the broker refused: {refused:#?}");
         if let Some(broker) = &mut self.broker {
             broker.stop().await?;
         }

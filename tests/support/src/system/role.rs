@@ -43,6 +43,23 @@ impl Role {
         }
     }
 
+    /// The name of its user on the broker.
+    #[must_use]
+    pub fn broker_user(self) -> &'static str {
+        match self {
+            Self::WooCommercePoller => "poller-woocommerce",
+            _ => self.name(),
+        }
+    }
+
+    /// The role of a process by its name, such as `stock-publisher-2`.
+    #[must_use]
+    pub fn of_process(process: &str) -> Option<Self> {
+        let is_replica = |rest: &str| rest.is_empty() || rest.starts_with('-');
+        let runs = |role: &Self| process.strip_prefix(role.name()).is_some_and(is_replica);
+        Self::ALL.into_iter().find(runs)
+    }
+
     /// The arguments that start it.
     #[must_use]
     pub fn arguments(self) -> Vec<String> {
