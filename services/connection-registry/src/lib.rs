@@ -17,6 +17,7 @@ mod places;
 pub mod problem;
 mod publication;
 mod questions;
+mod rate;
 mod reconciliations;
 mod registry;
 mod reports;
