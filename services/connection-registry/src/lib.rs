@@ -8,6 +8,8 @@ mod clock;
 mod commands;
 mod connections;
 mod cursors;
+#[cfg(test)]
+mod fuzz;
 mod holds;
 mod housekeeping;
 mod ids;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 const CONNECTIONS: usize = 4_096;
 /// A caller that does not finish its headers within this time is sent away.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-const LARGEST_HEADERS: usize = 64 * 1024;
+const LARGEST_HEADERS: usize = 32 * 1024;
 /// How long open requests have at the end.
 const LAST_REQUESTS: Duration = Duration::from_secs(15);
 /// After an error that accepting again at once would only repeat, such as too many open files.

@@ -16,6 +16,7 @@ mod expected_products;
 mod expected_verification;
 mod expected_writes;
 mod facts;
+mod fuzz;
 mod mutations;
 mod odd_rows;
 mod playing;

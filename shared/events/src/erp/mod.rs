@@ -2,6 +2,7 @@
 //! that is wrong is refused alone, with a pointer, and the items beside it are taken.
 
 mod data;
+mod object;
 mod reading;
 
 pub use data::{

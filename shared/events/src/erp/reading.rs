@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use storelink_model::{Currency, PriceListCode, Sku, TenantId, Timestamp, Version, WarehouseCode};
 
 use super::data::{PriceChanged, PriceItem, ProductChanged, ProductItem, StockChanged, StockItem};
+use super::object::Object;
 use crate::{Envelope, EventData, Violation, pointer, wording};
 
 /// The largest event that is read.
@@ -336,10 +337,11 @@ fn items<T: Item>(raw: &[Box<RawValue>]) -> Result<Items<T>, Violation> {
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], base: &str) -> Result<T, Violation> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let read = serde_path_to_error::deserialize(&mut deserializer);
+    let Object(value): Object<T> = read.map_err(|error| {
         let place = format!("{base}{}", pointer::of(error.path()));
         let inner = error.into_inner();
-        if !inner.is_data() {
+        if !inner.is_data() && base.is_empty() {
             return Violation::new(base, "event.not_json", without_position(&inner.to_string()));
         }
         let words = inner.to_string();

@@ -188,6 +188,35 @@ fn a_refusal_repeats_no_value_and_stays_short() {
 }
 
 #[test]
+fn lists_are_not_taken_for_objects() {
+    let whole = json!([
+        "1.0", "e-1", "/erp", "storelink.stock.changed.v1", null, "2026-11-22T06:30:00Z",
+        "application/json", null, "acme", null, { "warehouse": "main", "items": [] },
+    ]);
+    assert_eq!(
+        refusal(&whole),
+        (String::new(), "event.member_invalid".into())
+    );
+    let frame = event(&json!(["main", [{ "sku": "A", "quantity": "1" }]]));
+    assert_eq!(
+        refusal(&frame),
+        ("/data".into(), "event.member_invalid".into())
+    );
+    let item = stock_of(&json!([["A", "1", 7]]));
+    assert_eq!(
+        refusal(&item),
+        ("/data/items/0".into(), "event.member_invalid".into())
+    );
+    let sale = json!({ "sku": "A", "gross": "1", "sale": ["1", "2"] });
+    let mut price = event(&json!({ "price_list": "B2C", "currency": "EUR", "items": [sale] }));
+    price["type"] = json!(PriceChanged::TYPE);
+    assert_eq!(
+        refusal(&price),
+        ("/data/items/0/sale".into(), "event.member_invalid".into())
+    );
+}
+
+#[test]
 fn a_wrong_frame_refuses_the_whole_event_with_its_id() {
     let mut foreign = stock_of(&json!([{ "sku": "A", "quantity": "1" }]));
     foreign["tenant"] = json!("other");

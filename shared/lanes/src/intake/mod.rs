@@ -246,3 +246,11 @@ fn join_trace<S, V>(item: &WorkItem, event: &mut IntakeEvent<S, V>, spans: &mut 
     event.traceparent = Some(own.unwrap_or(parent));
     spans.push(span);
 }
+
+/// Reads an event now; tells whether something of it is taken.
+#[cfg(test)]
+pub(crate) fn fuzz_event<K: LaneKind>(subject: &str, payload: &[u8]) -> bool {
+    let event = event::read::<K>(subject, payload, 1, Timestamp::now());
+    assert!(event.accepted > 0 || !event.violations.is_empty());
+    event.accepted > 0
+}

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{check, effects, known_codes, routes};
 use crate::app::{App, On};
+use crate::ledger::parking;
 
 /// As they stand in a path.
 const ODD_IDS: [&str; 17] = [
@@ -30,6 +31,9 @@ const ODD_IDS: [&str; 17] = [
 async fn ids_that_are_none_are_not_found_everywhere() {
     let app = App::start(On::Sqlite).await;
     let id = app.active("A").await;
+    for service in ["order-ingest", "stock-publisher", "price-publisher"] {
+        parking(&app.world, service, 0);
+    }
     let codes = known_codes(&app).await;
     let before = effects(&app).await;
     let long = "x".repeat(10_000);
