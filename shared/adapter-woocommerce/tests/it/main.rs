@@ -17,6 +17,7 @@ mod expected_verification;
 mod expected_writes;
 mod facts;
 mod fuzz;
+mod hostile_answers;
 mod mutations;
 mod odd_rows;
 mod playing;

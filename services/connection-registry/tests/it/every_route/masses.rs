@@ -39,7 +39,7 @@ async fn of_a_thousand_equal_creates_exactly_one_is_made() {
         .keys()
         .all(|(status, _)| [201, 409, 429].contains(status));
     assert!(others, "{found:?}");
-    let listed = served(&app, "/v1/connections").await;
+    let listed = answered(&app, "/v1/connections").await;
     assert_eq!(listed.body["items"].as_array().map(Vec::len), Some(1));
 
     // With one key all of them are the same request: one token, told to each that waited for it.
@@ -61,7 +61,7 @@ async fn of_a_thousand_equal_creates_exactly_one_is_made() {
         .filter_map(|answer| answer.body["id"].as_str())
         .collect();
     assert_eq!(ids.len(), 1);
-    let tokens = served(&app, "/v1/tokens?limit=500").await;
+    let tokens = answered(&app, "/v1/tokens?limit=500").await;
     let tokens = tokens.body["items"].as_array().unwrap().iter();
     assert_eq!(tokens.filter(|token| token["label"] == "once").count(), 1);
 }
@@ -87,7 +87,7 @@ async fn a_token_that_asks_too_often_is_told_how_long_to_wait_and_no_other_is_sl
         assert!((1..=2).contains(&seconds), "{seconds}");
     }
     assert_eq!(other.get("/v1/tenant").await.status, 200);
-    assert_eq!(served(&app, "/v1/tenant").await.status, 200);
+    assert_eq!(answered(&app, "/v1/tenant").await.status, 200);
 }
 
 /// A registry whose tokens may ask so often, in a second and at once.
@@ -104,7 +104,7 @@ async fn limited(requests: u32) -> App {
 }
 
 /// The answer, when the token may ask again.
-async fn served(app: &App, path: &str) -> Answer {
+async fn answered(app: &App, path: &str) -> Answer {
     until("the token may ask again", || async {
         Some(app.admin.get(path).await).filter(|answer| answer.status != 429)
     })

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use storelink_bus::{DeadLetters, Publication};
+use storelink_events::erp::CODES;
 use storelink_lanes::kind::{Price, Stock};
 use storelink_test_support::eventually::eventually;
 
@@ -72,6 +73,13 @@ async fn every_kind_of_bad_event_is_refused_kept_and_counted_and_the_rest_applie
             .map(|(code, at)| ((*code).to_owned(), at.clone()))
             .collect();
         *expected.entry((refused, case.taken)).or_insert(0) += 1;
+    }
+    let codes = expected.keys().flat_map(|(refused, _)| refused);
+    for (code, _) in codes {
+        ensure!(
+            CODES.iter().any(|known| known.code == code),
+            "{code} is not explained"
+        );
     }
     ensure!(told == expected, "told {told:#?}\nexpected {expected:#?}");
 
