@@ -15,9 +15,11 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ifdef NEXTEST
 RUN_TESTS := cargo nextest run --workspace --exclude storelink-simulation --locked
 SIMULATE := cargo nextest run -p storelink-simulation --locked
+FUZZ := $(RUN_TESTS) --profile fuzz -E 'test(/(^|::)fuzz_/)'
 else
 RUN_TESTS := cargo test --workspace --exclude storelink-simulation --locked --lib --bins --tests
 SIMULATE := cargo test -p storelink-simulation --locked --lib --bins --tests
+FUZZ := $(RUN_TESTS) --no-fail-fast fuzz_ -- --nocapture
 endif
 
 .PHONY: help demo run bench faults test test-only check-deploy image lint deny contracts clean clean-data
@@ -41,11 +43,13 @@ bench: ## figures of the whole system as ratios to limits of the same run; SYNC=
 	cargo build --locked --quiet --profile bench-run -p storelink -p storelink-bench; \
 	target/bench-run/storelink-bench $(if $(filter always,$(SYNC)),--sync-always,)
 
-faults: ## the search for planted faults and the long fault runs, resumable; ONLY=simulation ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
+faults: ## planted faults, odd bytes for every parser (ONLY=fuzz SECONDS=60), and the long fault runs, resumable; ONLY=simulation ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
 	@case "$(ONLY)" in ""|simulation) mkdir -p target/faults; \
 	  cargo run --locked --quiet -p storelink-simulation -- search \
 	    --outcomes target/faults/outcomes.jsonl --commit "$$(git describe --always --abbrev=12 --dirty=+ --exclude='*')";; esac
-	@[ "$(ONLY)" != simulation ] || exit 0; \
+	@case "$(ONLY)" in ""|fuzz) \
+	  export STORELINK_FUZZ_SECONDS="$(or $(SECONDS),60)"; $(if $(SEED),export STORELINK_FUZZ_SEED="$(SEED)";) $(FUZZ);; esac
+	@case "$(ONLY)" in simulation|fuzz) exit 0;; esac; \
 	nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
 	$(PROGRAMS); \
 	target/debug/storelink-faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) \

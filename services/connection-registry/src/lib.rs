@@ -8,6 +8,8 @@ mod clock;
 mod commands;
 mod connections;
 mod cursors;
+#[cfg(test)]
+mod fuzz;
 mod holds;
 mod housekeeping;
 mod ids;
@@ -17,6 +19,7 @@ mod places;
 pub mod problem;
 mod publication;
 mod questions;
+mod rate;
 mod reconciliations;
 mod registry;
 mod reports;

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::installation::{KeyError, SigningKey};
 use crate::places::Places;
+use crate::rate::Rates;
 use crate::state_watch::Silences;
 
 /// The registry of one process. Clones share it.
@@ -30,6 +31,7 @@ pub(crate) struct Registry {
     pub(crate) key: SigningKey,
     pub(crate) public_url: Option<String>,
     pub(crate) verifications: Places,
+    pub(crate) rates: Rates,
     /// Wakes the sweep: something waits to be published.
     pub(crate) unpublished: Notify,
     /// The same for holds.
@@ -54,6 +56,7 @@ impl Registry {
             key,
             public_url: context.settings.http.public_url.clone(),
             verifications: Places::default(),
+            rates: Rates::new(&context.settings.http),
             unpublished: Notify::new(),
             unpublished_holds: Notify::new(),
             silences: Silences::default(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 const CONNECTIONS: usize = 4_096;
 /// A caller that does not finish its headers within this time is sent away.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-const LARGEST_HEADERS: usize = 64 * 1024;
+const LARGEST_HEADERS: usize = 32 * 1024;
 /// How long open requests have at the end.
 const LAST_REQUESTS: Duration = Duration::from_secs(15);
 /// After an error that accepting again at once would only repeat, such as too many open files.
@@ -33,9 +33,9 @@ pub(crate) async fn serve(
     router: Router,
     cancel: CancellationToken,
 ) -> io::Result<()> {
-    let mut builder = Builder::new(TokioExecutor::new());
+    // HTTP/1.1 alone: behind a proxy nothing else arrives, and HTTP/2 brings attacks of its own.
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(LARGEST_HEADERS);
@@ -60,13 +60,11 @@ pub(crate) async fn serve(
             }
         };
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
         let connection = open.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended early");
+                tracing::debug!(%error, "a connection ended early");
             }
             drop(place);
         });

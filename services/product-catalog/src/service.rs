@@ -60,6 +60,7 @@ pub async fn run(context: ServiceContext) -> Result<(), CatalogError> {
     let erp_intake = Arc::new(ErpIntake {
         bus: context.bus.clone(),
         database: database.clone(),
+        tenants: connections.clone(),
     });
     let hearing = WorkLoop::new(&context.bus, streams::PRODUCT_INTAKE)
         .batch(ERP_BATCH)

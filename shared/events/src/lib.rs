@@ -11,6 +11,7 @@ mod pointer;
 pub mod rpc;
 pub mod subject;
 mod violation;
+pub mod wording;
 
 pub use envelope::{Envelope, EventData};
 pub use violation::Violation;

@@ -186,7 +186,13 @@ impl<K: LaneKind> Engine<K> {
             bus: bus.clone(),
             service: K::names().service,
         };
-        let intake = Intake::new(Arc::new(rejections), rows.clone(), stream, metrics);
+        let intake = Intake::new(
+            Arc::new(rejections),
+            rows.clone(),
+            stream,
+            Arc::new(self.connections.clone()),
+            metrics,
+        );
         let recheck_after = self.context.settings.lanes.order_recheck_after;
         let orders = Orders::new(
             lanes.clone(),

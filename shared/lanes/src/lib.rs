@@ -7,6 +7,8 @@ pub mod contract;
 mod deletions;
 mod engine;
 mod feed;
+#[cfg(test)]
+mod fuzz;
 mod intake;
 pub mod kind;
 pub mod lane;

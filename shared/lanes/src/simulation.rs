@@ -7,6 +7,7 @@ use storelink_bus::{Outcome, WorkItem};
 use storelink_events::rpc::Stopped;
 use storelink_model::{ConnectionId, Quantity, Sku, TenantId, Timestamp, WarehouseCode};
 use storelink_runtime::TaskSet;
+use storelink_service::AnyTenant;
 use storelink_settings::LaneSettings;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -130,7 +131,13 @@ impl Publisher {
         });
         let recheck = time_of(settings.lanes.order_recheck_after);
         Some(Self {
-            intake: Intake::new(ports.rejections, ports.sources, stream, metrics.clone()),
+            intake: Intake::new(
+                ports.rejections,
+                ports.sources,
+                stream,
+                Arc::new(AnyTenant),
+                metrics.clone(),
+            ),
             orders: Orders::new(lanes.clone(), ports.records, recheck),
             levels,
             lanes,

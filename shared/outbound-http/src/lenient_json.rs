@@ -27,6 +27,9 @@ pub struct Read<T> {
     pub noise: Option<Noise>,
 }
 
+/// The most values of an answer. A page of a hundred large orders has some ten thousand.
+const MOST_PARTS: usize = 500_000;
+
 /// What a store printed around its document, as redacted excerpts of at most 200 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Noise {
@@ -57,6 +60,9 @@ pub enum NotUnderstood {
         /// Redacted beginning of its text.
         excerpt: String,
     },
+    /// More values than any answer of a store has: read, they would take many times their bytes.
+    #[error("the answer holds more than {MOST_PARTS} values")]
+    TooManyParts,
     /// The document ends in the middle.
     #[error("the answer is cut off")]
     Truncated,
@@ -83,6 +89,7 @@ impl NotUnderstood {
         match self {
             Self::Empty => "answer.empty",
             Self::Html { .. } => "answer.html",
+            Self::TooManyParts => "answer.too_many_parts",
             Self::Truncated => "answer.truncated",
             Self::NotJson { .. } => "answer.not_json",
             Self::WrongShape { .. } => "answer.wrong_shape",
@@ -99,6 +106,9 @@ impl NotUnderstood {
             Self::Html { .. } => {
                 "Open the excerpt: a maintenance page passes, a login or firewall page needs an \
                  exception for the interface."
+            }
+            Self::TooManyParts => {
+                "Report it: the store answers with something else than what it was asked for."
             }
             Self::Truncated => {
                 "Look into the store's error log; its memory or time limit may be too small."
@@ -120,6 +130,9 @@ impl NotUnderstood {
 /// Says which kind of answer it was instead.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<Read<T>, NotUnderstood> {
     let (text, byte_order_mark) = without_byte_order_mark(body);
+    if has_too_many_parts(text) {
+        return Err(NotUnderstood::TooManyParts);
+    }
     let (document, noise) = match locate(text) {
         Found::Clean(document) => (document, None),
         Found::Noisy {
@@ -150,6 +163,14 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<Read<T>, NotUnderstood> 
         byte_order_mark,
         noise,
     })
+}
+
+/// Counts what separates values, wherever it stands: more than the values, and cheap.
+fn has_too_many_parts(text: &[u8]) -> bool {
+    let separators = text
+        .iter()
+        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
+    text.len() > MOST_PARTS && separators.count() > MOST_PARTS
 }
 
 fn without_byte_order_mark(body: &[u8]) -> (&[u8], bool) {

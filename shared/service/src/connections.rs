@@ -99,6 +99,16 @@ impl Connections {
         })
     }
 
+    /// Whether the registry says that there is this tenant; none before it said of any, and while the
+    /// bucket is filled again.
+    pub(crate) fn lists_tenant(&self, tenant: &TenantId) -> Option<bool> {
+        self.read(|state| {
+            let listed = state.tenants.contains_key(tenant);
+            let sure = listed || (state.refill.is_none() && !state.tenants.is_empty());
+            sure.then_some(listed)
+        })
+    }
+
     /// A number that grows with every change of a connection or a tenant.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<u64> {

@@ -13,6 +13,7 @@ mod refill;
 mod rejection;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod tenants;
 
 pub use absences::{AbsenceError, Absences};
 pub use connections::Connections;
@@ -21,3 +22,4 @@ pub use holds::{HoldsEvent, HoldsWatch};
 pub use linked::{AccessError, LinkedConnection};
 pub use pace::PaceBucket;
 pub use rejection::reject_event;
+pub use tenants::{AnyTenant, TENANT_AGAIN, TenantKnown, Tenants, tenant_known};

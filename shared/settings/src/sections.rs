@@ -213,6 +213,12 @@ pub struct HttpSettings {
     /// Address under which stores reach this installation, without a slash at its end.
     #[serde(with = "values::optional_http_url")]
     pub public_url: Option<String>,
+    /// Requests of one token in each second, on average; at least 1.
+    #[serde(deserialize_with = "values::at_least_one_u32")]
+    pub requests_per_second: u32,
+    /// Requests of one token at once, at least 1.
+    #[serde(deserialize_with = "values::at_least_one_u32")]
+    pub request_burst: u32,
 }
 
 /// The listener of health and metrics.

@@ -59,23 +59,33 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     if let Some(parent) = &parent {
         trace_context::parent_from(&span, parent);
     }
+    // A length that stood beside the encoding is dropped by the parser: a proxy may have believed it, and
+    // what comes next on this connection may be no request of its caller's.
+    let is_last = request.headers().contains_key(header::TRANSFER_ENCODING);
     async move {
-        let limit = time_limit(&path);
-        let answer = timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await;
-        let response = match answer {
-            Ok(Ok(response)) => response,
-            Ok(Err(_)) => Problem::internal("a handler panicked").into_response(),
-            Err(_) => Problem::new(catalogue::TIMED_OUT).into_response(),
-        };
+        let response = carry_out(&path, request, next).await;
         let mut response = documented(response, &path, trace_id(parent.as_deref()), is_head);
         tracing::Span::current().record("http.response.status_code", response.status().as_u16());
         for (name, value) in HEADERS {
             response.headers_mut().entry(name).or_insert(value);
         }
+        if is_last {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         response
     }
     .instrument(span)
     .await
+}
+
+async fn carry_out(path: &str, request: Request, next: Next) -> Response {
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match timeout(time_limit(path), work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Problem::internal("a handler panicked").into_response(),
+        Err(_) => Problem::new(catalogue::TIMED_OUT).into_response(),
+    }
 }
 
 fn span_of(request: &Request) -> tracing::Span {

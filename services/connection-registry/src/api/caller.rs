@@ -1,5 +1,7 @@
 //! Who calls: the token, its tenant and role, checked against the one table of routes.
 
+use std::time::Instant;
+
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -57,6 +59,10 @@ pub(crate) async fn authorize(
         None => return Ok(next.run(request).await),
     };
     let token = registry.authenticate(request.headers()).await?;
+    registry
+        .rates
+        .take(&token.id, Instant::now())
+        .map_err(|pause| Problem::new(catalogue::TOO_MANY).retry_after(pause))?;
     if !roles.contains(&token.role) {
         return Err(refused(token.role, roles));
     }

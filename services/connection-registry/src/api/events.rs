@@ -5,7 +5,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use storelink_bus::Publication;
 use storelink_events::erp::{self, ErpEvent, ErpReading};
 use storelink_events::subject;
@@ -14,9 +15,10 @@ use time::Duration;
 use utoipa::ToSchema;
 
 use super::caller::Caller;
-use super::{json, unique_members};
+use super::json;
 use crate::problem::{Answer, FieldError, Problem, catalogue};
 use crate::registry::Shared;
+use crate::tokens::hexadecimal;
 use crate::{audit, trace};
 
 const CLOUD_EVENT: &str = "application/cloudevents+json";
@@ -34,8 +36,8 @@ pub(crate) struct AcceptedEvent {
     stream: String,
     /// Its place there.
     sequence: u64,
-    /// Whether an event with this source and id was taken within the last minutes: then nothing new
-    /// was stored.
+    /// Whether the same event (source, id and content) was taken within the last minutes: then nothing
+    /// new was stored.
     duplicate: bool,
 }
 
@@ -55,8 +57,7 @@ pub(crate) async fn publish(
 ) -> Answer<Response> {
     check_content_type(&request)?;
     let bytes = json::bytes(request).await?;
-    unique_members::check(&bytes)
-        .map_err(|error| Problem::new(catalogue::NOT_JSON).detail(error.to_string()))?;
+    json::check_unique(&bytes)?;
     json::check_object(&bytes)?;
     let reading = erp::read(&caller.tenant, &bytes).map_err(|refused| {
         refuse(
@@ -80,7 +81,7 @@ pub(crate) async fn publish(
 
     let publication = Publication::new(subject_of(&caller.tenant, &reading.event), bytes.clone())
         .headers(trace::headers(&caller.tenant))
-        .message_id(message_id(&caller.tenant, &reading.id, &bytes));
+        .message_id(message_id(&reading, &bytes));
     let published = registry.bus.publish(publication).await?;
 
     let mut transaction = registry.database.begin().await?;
@@ -129,7 +130,7 @@ fn check_time(reading: &ErpReading) -> Answer<()> {
         let detail = "it is more than 60 seconds ahead of this server's clock";
         return Err(refuse(vec![FieldError::new(
             "/time",
-            "event.time_ahead",
+            "event.time_in_future",
             detail,
         )]));
     }
@@ -149,15 +150,12 @@ fn subject_of(tenant: &TenantId, event: &ErpEvent) -> String {
 }
 
 /// CloudEvents are unique by source and id, and only within a tenant: another one's event with the
-/// same id is another event.
-fn message_id(tenant: &TenantId, id: &str, bytes: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Source {
-        source: String,
-    }
-    let source = serde_json::from_slice::<Source>(bytes).map(|found| found.source);
-    let parts = [tenant.as_str(), source.as_deref().unwrap_or_default(), id];
-    parts.map(subject::token).join(".")
+/// same id is another event. So is one with other content: a publisher that counts its ids anew would
+/// lose it otherwise, acknowledged; its versions say what of it counts.
+fn message_id(reading: &ErpReading, bytes: &[u8]) -> String {
+    let parts = [reading.tenant.as_str(), &reading.source, &reading.id];
+    let content = hexadecimal(&Sha256::digest(bytes));
+    format!("{}.{content}", parts.map(subject::token).join("."))
 }
 
 /// The id for the audit log: what a database cannot hold is left out.
@@ -170,17 +168,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_id_of_another_tenant_or_source_is_another_event() {
-        let (one, two) = ("a".parse().unwrap(), "b".parse().unwrap());
-        let body = |source: &str| format!(r#"{{"source":"{source}"}}"#).into_bytes();
-        let base = message_id(&one, "1", &body("/erp"));
-        assert_eq!(base, message_id(&one, "1", &body("/erp")));
-        assert_ne!(base, message_id(&two, "1", &body("/erp")));
-        assert_ne!(base, message_id(&one, "1", &body("/shop")));
-        assert_ne!(base, message_id(&one, "2", &body("/erp")));
-        assert_ne!(
-            message_id(&one, "b", &body("a.a")),
-            message_id(&one, "a.b", &body("a"))
-        );
+    fn the_same_id_of_another_tenant_or_source_or_with_other_content_is_another_event() {
+        let id = |tenant: &str, source: &str, id: &str, quantity: u8| {
+            let body = format!(
+                r#"{{"specversion":"1.0","id":"{id}","source":"{source}","tenant":"{tenant}",
+                "type":"storelink.stock.changed.v1","time":"2026-11-22T06:30:00Z","data":
+                {{"warehouse":"main","items":[{{"sku":"A","quantity":{quantity}}}]}}}}"#
+            );
+            let reading = erp::read(&tenant.parse().unwrap(), body.as_bytes()).unwrap();
+            message_id(&reading, body.as_bytes())
+        };
+        let base = id("a", "/erp", "1", 1);
+        assert_eq!(base, id("a", "/erp", "1", 1));
+        for other in [
+            id("b", "/erp", "1", 1),
+            id("a", "/shop", "1", 1),
+            id("a", "/erp", "2", 1),
+            id("a", "/erp", "1", 2),
+        ] {
+            assert_ne!(base, other);
+        }
+        assert_ne!(id("a", "a.a", "b", 1), id("a", "a", "a.b", 1));
     }
 }

@@ -1,19 +1,27 @@
 //! Bodies: JSON only, of bounded size, each member once, and errors that point to their place.
 
+use std::time::Duration;
+
 use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 
-use super::unique_members;
+use storelink_events::wording::without_value;
+
+use super::unique_members::{self, NotTaken};
 use crate::connections::fields::escape;
 use crate::problem::{Answer, FieldError, Problem, catalogue};
 
 /// The largest body.
 pub(crate) const LARGEST_BODY: usize = 1024 * 1024;
-const LONGEST_DETAIL: usize = 200;
+/// A whole body arrives within this time,
+const BODY_WITHIN: Duration = Duration::from_secs(15);
+/// and each part of it within this.
+const PART_WITHIN: Duration = Duration::from_secs(5);
 const MOST_DROPPED: usize = 16 * LARGEST_BODY;
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -58,7 +66,8 @@ pub(crate) async fn bytes(request: Request) -> Answer<Bytes> {
         return Err(too_large(&mut stream).await);
     }
     let mut body = BytesMut::with_capacity(announced.unwrap_or_default());
-    while let Some(part) = stream.next().await {
+    let until = Instant::now() + BODY_WITHIN;
+    while let Some(part) = next_part(&mut stream, until).await? {
         let part = part.map_err(|_| {
             Problem::new(catalogue::NOT_JSON).detail("the body ended before its announced length")
         })?;
@@ -70,10 +79,22 @@ pub(crate) async fn bytes(request: Request) -> Answer<Bytes> {
     Ok(body.freeze())
 }
 
+/// The next part of a body. Who sends it byte by byte does not hold a place for long.
+async fn next_part(
+    stream: &mut BodyDataStream,
+    until: Instant,
+) -> Answer<Option<Result<Bytes, axum::Error>>> {
+    let until = until.min(Instant::now() + PART_WITHIN);
+    timeout_at(until, stream.next())
+        .await
+        .map_err(|_| Problem::new(catalogue::BODY_TOO_SLOW))
+}
+
 /// A caller that is still sending does not see an answer: a part of the rest is read and dropped.
 async fn too_large(stream: &mut BodyDataStream) -> Problem {
     let mut dropped = 0;
-    while let Some(Ok(part)) = stream.next().await {
+    let until = Instant::now() + PART_WITHIN;
+    while let Ok(Some(Ok(part))) = timeout_at(until, stream.next()).await {
         dropped += part.len();
         if dropped > MOST_DROPPED {
             break;
@@ -114,7 +135,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
     if bytes.is_empty() {
         return Err(Problem::new(catalogue::NOT_JSON).detail("there is no body"));
     }
-    unique_members::check(bytes).map_err(not_json)?;
+    check_unique(bytes)?;
     check_object(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut deserializer).map_err(invalid)
@@ -132,8 +153,15 @@ pub(crate) fn check_object(bytes: &[u8]) -> Answer<()> {
     ))
 }
 
-fn not_json(error: serde_json::Error) -> Problem {
-    Problem::new(catalogue::NOT_JSON).detail(error.to_string())
+/// Refuses what is no JSON, and an object that names a member twice.
+pub(crate) fn check_unique(bytes: &[u8]) -> Answer<()> {
+    unique_members::check(bytes).map_err(|refused| match refused {
+        NotTaken::NoJson(error) => Problem::new(catalogue::NOT_JSON).detail(error.to_string()),
+        NotTaken::Twice(pointer) => {
+            let error = FieldError::new(pointer, "member.twice", "the member stands there twice");
+            Problem::new(catalogue::NOT_JSON).errors(vec![error])
+        }
+    })
 }
 
 fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
@@ -158,41 +186,7 @@ fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     Problem::new(catalogue::INVALID).errors(vec![FieldError::new(pointer, code, text.clone())])
 }
 
-/// Serde repeats a wrong value in its words: it may be a key that was put into the wrong place.
-pub(crate) fn without_value(text: &str) -> String {
-    let wrong = text
-        .strip_prefix("invalid type: ")
-        .or(text.strip_prefix("invalid value: "));
-    if let Some((found, expected)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) {
-        let kind = found.split(['"', '`']).next().unwrap_or_default().trim();
-        let (expected, kind) = (in_words(expected), in_words(kind));
-        return format!("expected {expected}, found {kind}");
-    }
-    if let Some((_, expected)) = text.split_once("`, expected ")
-        && text.starts_with("unknown variant `")
-    {
-        return format!("expected {expected}");
-    }
-    text.chars().take(LONGEST_DETAIL).collect()
-}
-
-/// The names of Rust's types in the words of JSON's readers.
-fn in_words(name: &str) -> &str {
-    match name {
-        "u8" | "u16" | "u32" | "u64" => "a whole number that is not below zero and not too large",
-        "i8" | "i16" | "i32" | "i64" | "integer" => "a whole number",
-        "floating point" => "a number with a fraction or too large",
-        "a sequence" | "sequence" => "a list",
-        "a map" | "map" => "an object",
-        "boolean" => "true or false",
-        "a boolean" => "true or false",
-        "string" => "a string",
-        name if name.starts_with("struct ") => "an object",
-        name => name,
-    }
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
+pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment::{Enum, Map, Seq, Unknown};
     path.iter().fold(String::new(), |mut pointer, segment| {
         match segment {
@@ -240,10 +234,19 @@ mod tests {
     fn every_refusal_names_its_place() {
         for (body, code, place) in [
             ("", "request.not_json", ""),
+            (
+                r#"{"name":"a","inner":{"number":1,"number":2}}"#,
+                "request.not_json",
+                "/inner/number member.twice",
+            ),
             ("{", "request.not_json", ""),
             ("<html>", "request.not_json", ""),
             (r#"{"name":"a"} x"#, "request.not_json", ""),
-            (r#"{"name":"a","name":"b"}"#, "request.not_json", ""),
+            (
+                r#"{"name":"a","name":"b"}"#,
+                "request.not_json",
+                "/name member.twice",
+            ),
             (r#"{"name":"\ud800"}"#, "request.not_json", ""),
             ("null", "request.invalid", " member.invalid"),
             ("[]", "request.invalid", " member.invalid"),

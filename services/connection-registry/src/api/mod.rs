@@ -30,7 +30,7 @@ mod status;
 mod tenant;
 mod text;
 mod tokens;
-mod unique_members;
+pub(crate) mod unique_members;
 mod views;
 
 use axum::{Router, middleware};

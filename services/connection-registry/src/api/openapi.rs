@@ -36,7 +36,7 @@ use crate::problem::{FieldError, Problem, ProblemDocument, catalogue};
 pub(crate) struct Base;
 
 /// Problems by status: the name of the shared answer, and what it says.
-const PROBLEMS: [(u16, &str, &str); 12] = [
+const PROBLEMS: [(u16, &str, &str); 13] = [
     (400, "BadRequest", "The request cannot be read"),
     (401, "Unauthorized", "There is no valid token"),
     (
@@ -45,6 +45,7 @@ const PROBLEMS: [(u16, &str, &str); 12] = [
         "The role of the token does not allow this",
     ),
     (404, "NotFound", "There is no such object"),
+    (408, "RequestTimeout", "The body did not arrive in time"),
     (409, "Conflict", "The state of the object does not allow it"),
     (
         412,
@@ -140,7 +141,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
             let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
             operation.insert("security".to_owned(), json!([{"token": []}]));
             operation.insert("x-roles".to_owned(), json!(names));
-            statuses.extend([401, 403, 503]);
+            statuses.extend([401, 403, 429, 503]);
         }
         _ => {
             operation.insert("security".to_owned(), json!([]));
@@ -150,10 +151,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         statuses.push(404);
     }
     if has_body {
-        statuses.extend([413, 415, 422]);
-    }
-    if path.ends_with("/verify") || path.ends_with("/test") {
-        statuses.push(429);
+        statuses.extend([408, 413, 415, 422]);
     }
     match method {
         "post" => {

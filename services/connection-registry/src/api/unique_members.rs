@@ -4,15 +4,32 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_path_to_error::Track;
+
+use super::json::pointer;
+
+/// Why a text is not taken.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// It is no JSON.
+    NoJson(serde_json::Error),
+    /// The member at this JSON pointer stands there twice.
+    Twice(String),
+}
 
 /// Reads through a whole text.
 ///
 /// # Errors
 /// When it is no JSON, or a member stands there twice.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(), NotTaken> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    Unique.deserialize(&mut deserializer)?;
-    deserializer.end()
+    let mut track = Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    match Unique.deserialize(tracked) {
+        Ok(()) => deserializer.end().map_err(NotTaken::NoJson),
+        Err(error) if error.is_data() => Err(NotTaken::Twice(pointer(&track.path()))),
+        Err(error) => Err(NotTaken::NoJson(error)),
+    }
 }
 
 struct Unique;
@@ -65,7 +82,8 @@ impl<'de> Visitor<'de> for Unique {
         let mut names = HashSet::new();
         while let Some(name) = members.next_key::<String>()? {
             if names.contains(&name) {
-                return Err(A::Error::custom("an object names one of its members twice"));
+                // Refused as its value, so that the path leads to the member.
+                members.next_value_seed(Twice)?;
             }
             members.next_value_seed(Self)?;
             names.insert(name);
@@ -74,9 +92,19 @@ impl<'de> Visitor<'de> for Unique {
     }
 }
 
+struct Twice;
+
+impl<'de> DeserializeSeed<'de> for Twice {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Err(D::Error::custom("an object names one of its members twice"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{NotTaken, check};
 
     #[test]
     fn a_member_named_twice_is_found_at_any_depth() {
@@ -88,8 +116,18 @@ mod tests {
         ] {
             assert!(check(good.as_bytes()).is_ok(), "{good}");
         }
-        for bad in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#, "{} {}"] {
-            assert!(check(bad.as_bytes()).is_err(), "{bad}");
+        for (bad, at) in [
+            (r#"{"a":1,"a":1}"#, "/a"),
+            (r#"[{"b/c":{"a":1,"\u0061":[]}}]"#, "/0/b~1c/a"),
+        ] {
+            match check(bad.as_bytes()) {
+                Err(NotTaken::Twice(pointer)) => assert_eq!(pointer, at),
+                other => panic!("{bad}: {other:?}"),
+            }
+        }
+        for bad in ["{} {}", "", "{", "1e", "\"\u{1}\""] {
+            let refused = check(bad.as_bytes());
+            assert!(matches!(refused, Err(NotTaken::NoJson(_))), "{bad}");
         }
     }
 }

@@ -4,11 +4,11 @@ use serde_json::Value;
 use storelink_adapter_api::Descriptor;
 use storelink_events::Violation;
 use storelink_events::connection::ConnectionSettings;
+use storelink_events::wording::without_value;
 use storelink_model::{Quantity, Timestamp};
 use time::Duration;
 
 use super::fields;
-use crate::api::json::without_value;
 use crate::problem::{Answer, FieldError, Problem, catalogue};
 
 /// What an order may become in the ERP (MetaKocka sheet, section 2).

@@ -35,6 +35,10 @@ catalogue! {
         "Send at most 1 MiB; split what is larger.";
     CONTENT_TYPE: 415, "request.content_type", "The body has another content type than expected",
         "Send Content-Type: application/json (for PATCH also application/merge-patch+json), in UTF-8.";
+    BODY_TOO_SLOW: 408, "request.body_too_slow", "The body did not arrive in time",
+        "Send the body at once; it may take 15 seconds, and each pause in it 5.";
+    TOO_MANY: 429, "request.too_many", "This token asks too often",
+        "Wait as long as Retry-After says; put several changes into one event.";
     NOT_JSON: 400, "request.not_json", "The body is not JSON",
         "Send one JSON value in UTF-8, each member once.";
     INVALID: 422, "request.invalid", "The body is not what is expected here",
@@ -122,7 +126,9 @@ pub(crate) fn for_status(status: u16) -> &'static Kind {
     match status {
         404 => ROUTE_UNKNOWN,
         405 => METHOD_NOT_ALLOWED,
-        408 | 503 | 504 => TIMED_OUT,
+        408 => BODY_TOO_SLOW,
+        429 => TOO_MANY,
+        503 | 504 => TIMED_OUT,
         413 => BODY_TOO_LARGE,
         415 => CONTENT_TYPE,
         400..=499 => HEADER_INVALID,

@@ -172,7 +172,8 @@ impl IntoResponse for Problem {
                 .insert(header::WWW_AUTHENTICATE, scheme);
         }
         if let Some(pause) = self.retry_after {
-            let seconds = HeaderValue::from(pause.as_secs().max(1));
+            let begun = u64::from(pause.subsec_nanos() > 0);
+            let seconds = HeaderValue::from((pause.as_secs() + begun).max(1));
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response.extensions_mut().insert(self);

@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) stores: Stores,
     pub(crate) bus: Bus,
+    /// How often a token may ask, in a second and at once.
+    pub(crate) request_burst: u32,
 }
 
 /// A running registry.
@@ -98,6 +100,7 @@ impl World {
             folder,
             stores: Stores::default(),
             bus,
+            request_burst: 1_000_000,
         }
     }
 
@@ -109,6 +112,14 @@ impl World {
                 ("STORELINK_DATABASE__URL", self.database.url()),
                 ("STORELINK_DATABASE__MIGRATE_AT_START", "true"),
                 ("STORELINK_HTTP__PUBLIC_URL", public_url),
+                (
+                    "STORELINK_HTTP__REQUESTS_PER_SECOND",
+                    &self.request_burst.to_string(),
+                ),
+                (
+                    "STORELINK_HTTP__REQUEST_BURST",
+                    &self.request_burst.to_string(),
+                ),
             ])
             .load()
             .unwrap();

@@ -28,7 +28,7 @@ fn parked(id: String, connection: Option<&str>) -> Parked {
 }
 
 /// A service with `total` parked items, two of them on a page at most.
-fn parking(world: &World, service: &'static str, total: usize) {
+pub(crate) fn parking(world: &World, service: &'static str, total: usize) {
     let list: Endpoint<PageQuestion> =
         Endpoint::new(&world.bus, subject::rpc(service, "parked"), service);
     let answer = move |call: storelink_bus::rpc::Call<PageQuestion>| async move {

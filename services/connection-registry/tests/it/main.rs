@@ -15,6 +15,7 @@ mod connections;
 mod description;
 mod editing;
 mod events;
+mod every_route;
 mod fake_store;
 mod holds;
 mod idempotency;

@@ -104,4 +104,6 @@ impl Cursor {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -17,6 +17,8 @@ pub(super) struct ErpProduct {
     /// Place of the event in its stream: the later of two equal times wins.
     pub(super) sequence: u64,
     pub(super) time: Timestamp,
+    /// Where it stands in its event, from 0.
+    pub(super) place: usize,
 }
 
 /// An event after reading.
@@ -25,6 +27,15 @@ pub(super) struct ErpProducts {
     pub(super) id: Option<String>,
     pub(super) products: Vec<ErpProduct>,
     pub(super) violations: Vec<Violation>,
+}
+
+impl ErpProducts {
+    /// Refuses all of it: nobody here has this tenant.
+    pub(super) fn refuse_tenant(&mut self) {
+        let detail = "this installation has no such tenant";
+        self.products = Vec::new();
+        self.violations = vec![Violation::new("/tenant", "event.tenant_unknown", detail)];
+    }
 }
 
 /// Reads an event; its products come in the order of their codes.
@@ -50,6 +61,7 @@ pub(super) fn read(subject: &str, payload: &[u8], sequence: u64, now: Timestamp)
         id,
         time,
         event: ErpEvent::Product { items },
+        places,
         violations,
         ..
     } = reading
@@ -63,15 +75,17 @@ pub(super) fn read(subject: &str, payload: &[u8], sequence: u64, now: Timestamp)
         violations,
     };
     let mut late = false;
-    for item in items {
+    for (item, place) in items.into_iter().zip(places) {
         let version = match item.revision {
             Some(revision) => Version::revision(revision),
             None => Some(Version::at(time)).filter(|_| time.since(now) <= AHEAD),
         };
-        let texts = [&item.name, &item.barcode];
-        if texts.into_iter().flatten().any(|text| text.contains('\0')) {
-            let detail = format!("{}: a text holds the character NUL", item.sku);
-            let refused = Violation::new("/data/items", "event.member_invalid", detail);
+        let texts = [("name", &item.name), ("barcode", &item.barcode)];
+        let has_nul = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\0'));
+        if let Some((member, _)) = texts.into_iter().find(|(_, text)| has_nul(text)) {
+            let pointer = format!("/data/items/{place}/{member}");
+            let detail = "it holds the character NUL";
+            let refused = Violation::new(pointer, "event.member_invalid", detail);
             event.violations.push(refused);
         } else if let Some(version) = version {
             event.products.push(ErpProduct {
@@ -80,6 +94,7 @@ pub(super) fn read(subject: &str, payload: &[u8], sequence: u64, now: Timestamp)
                 version,
                 sequence,
                 time,
+                place,
             });
         } else {
             late = true;

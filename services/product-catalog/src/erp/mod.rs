@@ -11,7 +11,7 @@ use storelink_model::Timestamp;
 use storelink_persistence::Database;
 
 use crate::SERVICE;
-use storelink_service::reject_event;
+use storelink_service::{Connections, TENANT_AGAIN, TenantKnown, reject_event, tenant_known};
 
 /// Pause before an event is tried again that the database did not take.
 const AFTER_OUTAGE: Duration = Duration::from_secs(2);
@@ -20,6 +20,7 @@ const AFTER_OUTAGE: Duration = Duration::from_secs(2);
 pub(crate) struct ErpIntake {
     pub(crate) bus: Bus,
     pub(crate) database: Database,
+    pub(crate) tenants: Connections,
 }
 
 impl ErpIntake {
@@ -33,12 +34,17 @@ impl ErpIntake {
     }
 
     async fn take_one(&self, item: &WorkItem) -> Outcome {
-        let mut event = event::read(
-            item.subject(),
-            item.payload(),
-            item.sequence(),
-            Timestamp::now(),
-        );
+        let now = Timestamp::now();
+        let mut event = event::read(item.subject(), item.payload(), item.sequence(), now);
+        if let Some(first) = event.products.first() {
+            match tenant_known(&self.tenants, &first.tenant, item.published(), now) {
+                TenantKnown::Yes => {}
+                TenantKnown::NotYet => {
+                    return Outcome::retry_after(TENANT_AGAIN, "its tenant is not known yet");
+                }
+                TenantKnown::No => event.refuse_tenant(),
+            }
+        }
         let mut accepted = event.products.len();
         match rows::store(&self.database, &event.products).await {
             Ok(violations) => {

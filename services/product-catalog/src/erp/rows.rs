@@ -69,7 +69,8 @@ fn refusal(product: &ErpProduct, stored: &Row) -> Result<Option<Violation>, DbEr
     let item = &product.item;
     let refuse = |code: &str, detail: &str| {
         let detail = format!("{}: {detail}", item.sku);
-        Ok(Some(Violation::new("/data/items", code, detail)))
+        let pointer = format!("/data/items/{}/revision", product.place);
+        Ok(Some(Violation::new(pointer, code, detail)))
     };
     let order = product.version.order();
     if stored.text("version_order")? != order_text(order) {

@@ -6,6 +6,7 @@ pub(crate) fn all() -> Vec<(PathBuf, String)> {
         ("docs/reference/streams.md".into(), streams()),
         ("docs/reference/broker-users.md".into(), broker_users()),
         ("docs/reference/configuration.md".into(), configuration()),
+        ("docs/reference/event-codes.md".into(), event_codes()),
         (
             "docs/reference/woocommerce-codes.md".into(),
             woocommerce_codes(),
@@ -49,6 +50,25 @@ fn woocommerce_codes() -> String {
             entry.code,
             entry.cause,
             entry.remedy.join(" ")
+        ));
+    }
+    page
+}
+
+fn event_codes() -> String {
+    let mut page = "# Why an event of an ERP is refused\n\nMade by `make contracts`. Each refusal has a code and a \
+                    JSON pointer into the event. Over `POST /v1/events` an event is taken whole or refused whole, \
+                    in the answer. Over the broker the items beside a refused one are taken; what is refused is \
+                    told on `hub.<tenant>.event.rejected`, and the event is parked.\n\n\
+                    | code | points to | cause | what to do |\n|---|---|---|---|\n"
+        .to_owned();
+    for entry in storelink_events::erp::CODES {
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            entry.code,
+            entry.pointer.replace('<', "\\<"),
+            entry.cause,
+            entry.remedy.replace('<', "\\<")
         ));
     }
     page

@@ -16,6 +16,8 @@ mod expected_products;
 mod expected_verification;
 mod expected_writes;
 mod facts;
+mod fuzz;
+mod hostile_answers;
 mod mutations;
 mod odd_rows;
 mod playing;

@@ -62,7 +62,12 @@ pub struct PriceItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_rate: Option<TaxRate>,
     /// A sale; none ends one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::object::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<SaleItem>")]
     pub sale: Option<SaleItem>,
     /// The ERP's own number of this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]

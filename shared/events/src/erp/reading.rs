@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use storelink_model::{Currency, PriceListCode, Sku, TenantId, Timestamp, Version, WarehouseCode};
 
 use super::data::{PriceChanged, PriceItem, ProductChanged, ProductItem, StockChanged, StockItem};
-use crate::{Envelope, EventData, Violation, pointer};
+use super::object::Object;
+use crate::{Envelope, EventData, Violation, pointer, wording};
 
 /// The largest event that is read.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
@@ -28,6 +29,8 @@ pub struct ErpReading {
     pub traceparent: Option<String>,
     /// What changed.
     pub event: ErpEvent,
+    /// Where each of its items stands in the event, from 0: refused ones leave gaps.
+    pub places: Vec<usize>,
     /// The items that were refused.
     pub violations: Vec<Violation>,
 }
@@ -128,7 +131,7 @@ fn read_envelope(
         violations: vec![violation],
     };
     let data = envelope.data.get();
-    let (event, violations) = match envelope.event_type.as_str() {
+    let (event, places, violations) = match envelope.event_type.as_str() {
         StockChanged::TYPE => stock(data).map_err(whole)?,
         PriceChanged::TYPE => price(data).map_err(whole)?,
         ProductChanged::TYPE => product(data).map_err(whole)?,
@@ -147,6 +150,7 @@ fn read_envelope(
         time: envelope.time,
         traceparent: envelope.traceparent,
         event,
+        places,
         violations,
     };
     if reading.is_empty() {
@@ -181,7 +185,9 @@ impl ErpReading {
     }
 }
 
-type Taken = Result<(ErpEvent, Vec<Violation>), Violation>;
+/// Items that were taken, where each stands in the event, and what was refused.
+type Items<T> = (Vec<T>, Vec<usize>, Vec<Violation>);
+type Taken = Result<(ErpEvent, Vec<usize>, Vec<Violation>), Violation>;
 
 fn stock(data: &str) -> Taken {
     #[derive(Deserialize)]
@@ -190,12 +196,13 @@ fn stock(data: &str) -> Taken {
         items: Vec<Box<RawValue>>,
     }
     let frame: Frame = decode(data.as_bytes(), "/data")?;
-    let (items, violations) = items(&frame.items)?;
+    let (items, places, violations) = items(&frame.items)?;
     Ok((
         ErpEvent::Stock {
             warehouse: frame.warehouse,
             items,
         },
+        places,
         violations,
     ))
 }
@@ -208,13 +215,13 @@ fn price(data: &str) -> Taken {
         items: Vec<Box<RawValue>>,
     }
     let frame: Frame = decode(data.as_bytes(), "/data")?;
-    let (items, violations) = items(&frame.items)?;
+    let (items, places, violations) = items(&frame.items)?;
     let event = ErpEvent::Price {
         price_list: frame.price_list,
         currency: frame.currency,
         items,
     };
-    Ok((event, violations))
+    Ok((event, places, violations))
 }
 
 fn product(data: &str) -> Taken {
@@ -223,8 +230,8 @@ fn product(data: &str) -> Taken {
         items: Vec<Box<RawValue>>,
     }
     let frame: Frame = decode(data.as_bytes(), "/data")?;
-    let (items, violations) = items(&frame.items)?;
-    Ok((ErpEvent::Product { items }, violations))
+    let (items, places, violations) = items(&frame.items)?;
+    Ok((ErpEvent::Product { items }, places, violations))
 }
 
 /// What the items of all events have in common.
@@ -278,7 +285,7 @@ impl Item for ProductItem {
 }
 
 /// Takes each item by itself; a SKU that stands there twice is refused at every place.
-fn items<T: Item>(raw: &[Box<RawValue>]) -> Result<(Vec<T>, Vec<Violation>), Violation> {
+fn items<T: Item>(raw: &[Box<RawValue>]) -> Result<Items<T>, Violation> {
     if raw.is_empty() || raw.len() > MAX_ITEMS {
         let detail = format!("there must be 1 to {MAX_ITEMS} items");
         return Err(Violation::new("/data/items", "event.item_count", detail));
@@ -314,6 +321,7 @@ fn items<T: Item>(raw: &[Box<RawValue>]) -> Result<(Vec<T>, Vec<Violation>), Vio
         *seen.entry(item.sku().clone()).or_default() += 1;
     }
     let mut items = Vec::with_capacity(taken.len());
+    let mut places = Vec::with_capacity(taken.len());
     for (index, item) in taken {
         if seen.get(item.sku()).copied().unwrap_or_default() > 1 {
             let pointer = format!("/data/items/{index}/sku");
@@ -321,26 +329,32 @@ fn items<T: Item>(raw: &[Box<RawValue>]) -> Result<(Vec<T>, Vec<Violation>), Vio
             violations.push(Violation::new(pointer, "event.sku_twice", detail));
         } else {
             items.push(item);
+            places.push(index);
         }
     }
-    Ok((items, violations))
+    Ok((items, places, violations))
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], base: &str) -> Result<T, Violation> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = format!("{base}{}", pointer::of(error.path()));
+    let read = serde_path_to_error::deserialize(&mut deserializer);
+    let Object(value): Object<T> = read.map_err(|error| {
+        let place = format!("{base}{}", pointer::of(error.path()));
         let inner = error.into_inner();
-        if inner.is_data() {
-            let detail = without_position(&inner.to_string());
-            let code = if detail.starts_with("missing field") {
-                "event.member_missing"
-            } else {
-                "event.member_invalid"
-            };
-            Violation::new(pointer, code, detail)
+        if !inner.is_data() && base.is_empty() {
+            return Violation::new(base, "event.not_json", without_position(&inner.to_string()));
+        }
+        let words = inner.to_string();
+        let detail = wording::without_value(&without_position(&words));
+        let named = |prefix: &str| words.strip_prefix(prefix)?.split('`').next();
+        if let Some(member) = named("missing field `") {
+            let pointer = format!("{place}/{}", pointer::escaped(member));
+            Violation::new(pointer, "event.member_missing", detail)
+        } else if let Some(member) = named("duplicate field `") {
+            let pointer = format!("{place}/{}", pointer::escaped(member));
+            Violation::new(pointer, "event.member_twice", detail)
         } else {
-            Violation::new(base, "event.not_json", without_position(&inner.to_string()))
+            Violation::new(place, "event.member_invalid", detail)
         }
     })?;
     deserializer.end().map_err(|_| {

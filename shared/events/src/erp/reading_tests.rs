@@ -67,7 +67,7 @@ fn bad_items_are_pointed_at_and_good_ones_beside_them_taken() {
         found,
         [
             ("/data/items/0/quantity", "event.member_invalid"),
-            ("/data/items/2", "event.member_missing"),
+            ("/data/items/2/sku", "event.member_missing"),
             ("/data/items/3/revision", "event.member_invalid"),
             ("/data/items/4/sku", "event.member_invalid"),
             ("/data/items/5/revision", "event.revision"),
@@ -155,7 +155,65 @@ fn duplicate_members_are_refused() {
     let text = stock_of(&json!(["ITEM"])).to_string();
     let text = text.replace("\"ITEM\"", r#"{"sku":"A","quantity":"1","quantity":"2"}"#);
     let refused = read(&acme(), text.as_bytes()).unwrap_err();
-    assert_eq!(refused.violations[0].code, "event.member_invalid");
+    assert_eq!(refused.violations[0].code, "event.member_twice");
+    assert_eq!(refused.violations[0].pointer, "/data/items/0/quantity");
+}
+
+#[test]
+fn places_of_taken_items_are_their_places_in_the_event() {
+    let reading = taken(&stock_of(&json!([
+        { "sku": "A", "quantity": "many" },
+        { "sku": "B", "quantity": "2" },
+        { "sku": "C" },
+        { "sku": "D", "quantity": "2" },
+    ])));
+    assert_eq!(reading.places, [1, 3]);
+}
+
+#[test]
+fn a_refusal_repeats_no_value_and_stays_short() {
+    let secret = "s_123".repeat(1_000);
+    let reading = taken(&stock_of(&json!([
+        { "sku": "A", "quantity": "2" },
+        { "sku": "B", "quantity": "2", "revision": secret },
+        { "sku": { secret.as_str(): 1 }, "quantity": "2" },
+        { "sku": "C", "quantity": secret },
+        secret,
+    ])));
+    assert_eq!(reading.violations.len(), 4);
+    for violation in reading.violations {
+        assert!(!violation.detail.contains("s_123"), "{violation}");
+        assert!(violation.detail.len() <= 200 && violation.pointer.len() <= 40);
+    }
+}
+
+#[test]
+fn lists_are_not_taken_for_objects() {
+    let whole = json!([
+        "1.0", "e-1", "/erp", "storelink.stock.changed.v1", null, "2026-11-22T06:30:00Z",
+        "application/json", null, "acme", null, { "warehouse": "main", "items": [] },
+    ]);
+    assert_eq!(
+        refusal(&whole),
+        (String::new(), "event.member_invalid".into())
+    );
+    let frame = event(&json!(["main", [{ "sku": "A", "quantity": "1" }]]));
+    assert_eq!(
+        refusal(&frame),
+        ("/data".into(), "event.member_invalid".into())
+    );
+    let item = stock_of(&json!([["A", "1", 7]]));
+    assert_eq!(
+        refusal(&item),
+        ("/data/items/0".into(), "event.member_invalid".into())
+    );
+    let sale = json!({ "sku": "A", "gross": "1", "sale": ["1", "2"] });
+    let mut price = event(&json!({ "price_list": "B2C", "currency": "EUR", "items": [sale] }));
+    price["type"] = json!(PriceChanged::TYPE);
+    assert_eq!(
+        refusal(&price),
+        ("/data/items/0/sale".into(), "event.member_invalid".into())
+    );
 }
 
 #[test]
@@ -188,6 +246,7 @@ fn a_wrong_frame_refuses_the_whole_event_with_its_id() {
     let refused = read(&acme(), missing.to_string().as_bytes()).unwrap_err();
     assert_eq!(refused.event_id.as_deref(), Some("e-1"));
     assert_eq!(refused.violations[0].code, "event.member_missing");
+    assert_eq!(refused.violations[0].pointer, "/data/warehouse");
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn winner(sku: &str, quantity: &str, version: Version, sequence: u64) -> Winner<
         time: Timestamp::from_micros(3),
         trace: None,
         event: 0,
+        item: 0,
     }
 }
 

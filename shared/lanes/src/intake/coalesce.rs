@@ -23,6 +23,8 @@ pub struct Winner<K: LaneKind> {
     pub trace: Option<Arc<str>>,
     /// The event that brought it, by its place in the batch.
     pub event: usize,
+    /// Where it stands in that event, from 0.
+    pub item: usize,
 }
 
 impl<K: LaneKind> Winner<K> {
@@ -57,7 +59,7 @@ pub(crate) fn coalesce<K: LaneKind>(
             Ok(Verdict::Newer) => *known = winner,
             Ok(Verdict::Conflict) => {
                 if let Some(event) = events.get_mut(winner.event) {
-                    event.conflict(&winner.key.sku);
+                    event.conflict(winner.item, &winner.key.sku);
                 }
             }
             // Values of another order were refused before.
@@ -87,6 +89,7 @@ fn take_arrivals<K: LaneKind>(events: &mut [IntakeEvent<K::Source, K::Value>]) -
                 time: taken.time,
                 trace: trace.clone(),
                 event: index,
+                item: arrival.place,
             });
         }
     }

@@ -13,6 +13,8 @@ pub(crate) struct Arrival<V> {
     pub(crate) sku: Sku,
     pub(crate) stamp: Stamp,
     pub(crate) value: V,
+    /// Where it stands in its event, from 0.
+    pub(crate) place: usize,
 }
 
 /// What was taken of an event.
@@ -34,9 +36,25 @@ pub(crate) struct IntakeEvent<S, V> {
     /// How many of its values are not refused.
     pub(crate) accepted: usize,
     pub(crate) violations: Vec<Violation>,
+    /// Its tenant may be one that was made a moment ago: it comes again.
+    pub(crate) waits: bool,
 }
 
 impl<S, V> IntakeEvent<S, V> {
+    /// Takes nothing of it this time.
+    pub(crate) fn wait_for_tenant(&mut self) {
+        self.taken = None;
+        self.waits = true;
+    }
+
+    /// Refuses all of it: nobody here has this tenant.
+    pub(crate) fn refuse_tenant(&mut self) {
+        let detail = "this installation has no such tenant";
+        self.taken = None;
+        self.accepted = 0;
+        self.violations = vec![Violation::new("/tenant", "event.tenant_unknown", detail)];
+    }
+
     fn refused(refused: Refused) -> Self {
         Self {
             id: refused.event_id,
@@ -44,6 +62,7 @@ impl<S, V> IntakeEvent<S, V> {
             taken: None,
             accepted: 0,
             violations: refused.violations,
+            waits: false,
         }
     }
 
@@ -54,7 +73,7 @@ impl<S, V> IntakeEvent<S, V> {
         taken.arrivals.retain(|arrival| {
             let fits = arrival.stamp.version.order() == order;
             if !fits {
-                violations.push(wrong_order(&arrival.sku, order));
+                violations.push(wrong_order(arrival.place, &arrival.sku, order));
             }
             fits
         });
@@ -62,10 +81,10 @@ impl<S, V> IntakeEvent<S, V> {
     }
 
     /// Notes that another value has the same revision.
-    pub(crate) fn conflict(&mut self, sku: &Sku) {
+    pub(crate) fn conflict(&mut self, place: usize, sku: &Sku) {
         let detail = format!("{sku}: another value was published with the same revision");
         self.violations.push(Violation::new(
-            "/data/items",
+            format!("/data/items/{place}/revision"),
             "event.revision_conflict",
             detail,
         ));
@@ -86,7 +105,7 @@ impl<S, V> IntakeEvent<S, V> {
     }
 }
 
-fn wrong_order(sku: &Sku, order: VersionOrder) -> Violation {
+fn wrong_order(place: usize, sku: &Sku, order: VersionOrder) -> Violation {
     let detail = match order {
         VersionOrder::Revision => {
             format!("{sku}: values of this source are ordered by revision, and it has none")
@@ -95,7 +114,8 @@ fn wrong_order(sku: &Sku, order: VersionOrder) -> Violation {
             format!("{sku}: values of this source are ordered by time, and it has a revision")
         }
     };
-    Violation::new("/data/items", "event.version_order", detail)
+    let pointer = format!("/data/items/{place}/revision");
+    Violation::new(pointer, "event.version_order", detail)
 }
 
 /// Reads an event. `sequence` is its place in the ERP's stream.
@@ -126,7 +146,7 @@ pub(crate) fn read<K: LaneKind>(
     let late = too_far_ahead(reading.time, now);
     let mut dropped = false;
     let mut arrivals = Vec::with_capacity(changes.items.len());
-    for (sku, revision, value) in changes.items {
+    for ((sku, revision, value), place) in changes.items.into_iter().zip(reading.places) {
         let version = match revision {
             Some(revision) => Version::revision(revision),
             None if late => {
@@ -140,6 +160,7 @@ pub(crate) fn read<K: LaneKind>(
                 sku,
                 stamp: Stamp { version, sequence },
                 value,
+                place,
             });
         }
     }
@@ -160,6 +181,7 @@ pub(crate) fn read<K: LaneKind>(
         taken: Some(taken),
         accepted,
         violations,
+        waits: false,
     }
 }
 

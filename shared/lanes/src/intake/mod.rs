@@ -18,6 +18,7 @@ use std::time::Duration;
 use storelink_bus::{Bus, Outcome, WorkItem, WorkLoop, WorkLoopError};
 use storelink_model::Timestamp;
 use storelink_planted_faults::planted;
+use storelink_service::{TENANT_AGAIN, TenantKnown, Tenants, tenant_known};
 use storelink_telemetry::trace_context;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -47,6 +48,7 @@ pub(crate) struct Intake<K: LaneKind> {
     rejections: Arc<dyn Rejections>,
     stream: Arc<ValueStream<K>>,
     sources: SourceOrders,
+    tenants: Arc<dyn Tenants>,
     metrics: LaneMetrics,
 }
 
@@ -78,12 +80,14 @@ impl<K: LaneKind> Intake<K> {
         rejections: Arc<dyn Rejections>,
         sources: Arc<dyn SourceRows>,
         stream: Arc<ValueStream<K>>,
+        tenants: Arc<dyn Tenants>,
         metrics: LaneMetrics,
     ) -> Self {
         Self {
             rejections,
             stream,
             sources: SourceOrders::new(sources),
+            tenants,
             metrics,
         }
     }
@@ -113,6 +117,7 @@ impl<K: LaneKind> Intake<K> {
         for item in &items {
             let mut event = event::read::<K>(item.subject(), item.payload(), item.sequence(), now);
             join_trace(item, &mut event, &mut spans);
+            self.check_tenant(item, &mut event, now);
             events.push(event);
         }
         if let Err(error) = self.apply(&mut events).await {
@@ -123,6 +128,15 @@ impl<K: LaneKind> Intake<K> {
             .zip(&events)
             .map(|(item, event)| self.answer(item, event));
         futures::future::join_all(outcomes).await
+    }
+
+    fn check_tenant(&self, item: &WorkItem, event: &mut Event<K>, now: Timestamp) {
+        let Some(taken) = &event.taken else { return };
+        match tenant_known(self.tenants.as_ref(), &taken.tenant, item.published(), now) {
+            TenantKnown::Yes => {}
+            TenantKnown::NotYet => event.wait_for_tenant(),
+            TenantKnown::No => event.refuse_tenant(),
+        }
     }
 
     /// An outage is not the events' fault: no growing pauses, so that they go on soon after it. What
@@ -162,7 +176,7 @@ impl<K: LaneKind> Intake<K> {
             if let Some(winner) = winner
                 && let Some(event) = events.get_mut(winner.event)
             {
-                event.conflict(&winner.key.sku);
+                event.conflict(winner.item, &winner.key.sku);
             }
         }
         self.metrics.taken_in(arrived, stored.changed);
@@ -195,6 +209,9 @@ impl<K: LaneKind> Intake<K> {
 
     /// What becomes of the message: with violations it is told and kept for a person.
     async fn answer(&self, item: &WorkItem, event: &Event<K>) -> Outcome {
+        if event.waits {
+            return Outcome::retry_after(TENANT_AGAIN, "its tenant is not known yet");
+        }
         let Some(first) = event.violations.first() else {
             return Outcome::Done;
         };
@@ -228,4 +245,12 @@ fn join_trace<S, V>(item: &WorkItem, event: &mut IntakeEvent<S, V>, spans: &mut 
     let own = span.in_scope(trace_context::traceparent);
     event.traceparent = Some(own.unwrap_or(parent));
     spans.push(span);
+}
+
+/// Reads an event now; tells whether something of it is taken.
+#[cfg(test)]
+pub(crate) fn fuzz_event<K: LaneKind>(subject: &str, payload: &[u8]) -> bool {
+    let event = event::read::<K>(subject, payload, 1, Timestamp::now());
+    assert!(event.accepted > 0 || !event.violations.is_empty());
+    event.accepted > 0
 }

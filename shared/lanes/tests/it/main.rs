@@ -1,5 +1,6 @@
 //! The engine with a real broker and real databases.
 
+mod bad_events;
 mod batches;
 mod broker_loss;
 mod crashes;

@@ -241,12 +241,30 @@ impl World {
     }
 
     pub(crate) async fn pause_writes(&self, paused: bool, revision: u64) -> anyhow::Result<()> {
-        let tenant = "acme".parse()?;
+        self.publish_tenant("acme", paused, revision).await
+    }
+
+    /// Makes `acme` the one tenant that the registry knows.
+    pub(crate) async fn tenants_are_known(&self) -> anyhow::Result<()> {
+        self.tenant_is_known("acme").await
+    }
+
+    pub(crate) async fn tenant_is_known(&self, tenant: &str) -> anyhow::Result<()> {
+        self.publish_tenant(tenant, false, 1).await
+    }
+
+    async fn publish_tenant(
+        &self,
+        tenant: &str,
+        writes_paused: bool,
+        revision: u64,
+    ) -> anyhow::Result<()> {
+        let tenant = tenant.parse()?;
         let key = subject::tenant_key(&tenant);
         let record = TenantRecord {
             tenant,
             revision,
-            writes_paused: paused,
+            writes_paused,
         };
         let bucket = Bucket::new(&self.bus, names::CONNECTIONS);
         bucket.put(&key, serde_json::to_vec(&record)?).await?;

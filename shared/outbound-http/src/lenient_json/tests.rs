@@ -154,6 +154,17 @@ fn a_wrong_shape_names_the_place_but_not_the_value() {
 }
 
 #[test]
+fn masses_of_small_values_are_refused_before_they_are_read() {
+    let many = format!("[{}{{}}]", "{},".repeat(5_000_000));
+    assert_eq!(
+        value(many.as_bytes()).unwrap_err().code(),
+        "answer.too_many_parts"
+    );
+    let some = format!("[{}0]", "0,".repeat(400_000));
+    assert!(value(some.as_bytes()).is_ok());
+}
+
+#[test]
 fn depth_and_size_of_hostile_answers_do_no_harm() {
     let deep = "[".repeat(100_000);
     assert!(value(deep.as_bytes()).is_err());

@@ -125,6 +125,20 @@ async fn a_connection_that_breaks() {
 }
 
 #[tokio::test]
+async fn lengths_that_contradict_each_other_are_no_answer() {
+    for lengths in [
+        "Content-Length: 2\r\nContent-Length: 5\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: 99999999999999999999999\r\n",
+    ] {
+        let bytes = format!("HTTP/1.1 200 OK\r\n{lengths}\r\nhello").into_bytes();
+        let error = fail_with(Behaviour::Answer(bytes), LONG).await;
+        assert!(error.code().starts_with("http."), "{lengths:?}: {error}");
+        assert!(error.outcome_unknown(), "{lengths:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_is_not_http() {
     let error = fail_with(
         Behaviour::Answer(b"220 mail.example ESMTP\r\n".to_vec()),

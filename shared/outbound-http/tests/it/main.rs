@@ -7,6 +7,7 @@
 
 mod exchange;
 mod failures;
+mod fuzz;
 mod guard;
 mod send_check;
 mod server;

@@ -372,8 +372,22 @@ impl Api {
     }
 }
 
+/// The answer; who asks too often waits as long as it is told.
 async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<(StatusCode, Value)> {
-    let response = request.send().await?;
+    let response = loop {
+        let again = request
+            .try_clone()
+            .context("a body that can be sent once")?;
+        let response = again.send().await?;
+        let pause = response.headers().get(reqwest::header::RETRY_AFTER);
+        let pause = pause.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+        match pause {
+            Some(seconds) if response.status() == StatusCode::TOO_MANY_REQUESTS => {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+            }
+            _ => break response,
+        }
+    };
     let status = response.status();
     let bytes = response.bytes().await?;
     if bytes.is_empty() {

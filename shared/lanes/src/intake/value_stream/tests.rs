@@ -91,6 +91,7 @@ fn said(value: &str, sequence: u64) -> Winner<Stock> {
         time: Timestamp::from_micros(5),
         trace: None,
         event: 0,
+        item: 0,
     }
 }
 
