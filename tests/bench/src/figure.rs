@@ -5,6 +5,8 @@
     reason = "ratios and milliseconds for people; what is measured is whole numbers"
 )]
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// What the numbers of a figure are.
@@ -15,6 +17,28 @@ pub(crate) enum Unit {
     Microseconds,
     /// Things that were counted.
     Count,
+    /// Things in a second.
+    PerSecond,
+    /// Nanoseconds of processor time for one operation; people see microseconds.
+    Nanoseconds,
+    /// Microseconds of processor time for 10,000 store updates; people see seconds.
+    ProcessorMicroseconds,
+    /// Bytes of memory; people see MiB.
+    Bytes,
+    /// Hundredths: items in a request, processor cores.
+    Hundredths,
+    /// Thousandths of what it is compared with.
+    Thousandths,
+}
+
+/// On which side of its limit a value has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Side {
+    /// The limit or less.
+    AtMost,
+    /// The limit or more.
+    AtLeast,
 }
 
 /// What must keep to the limit.
@@ -32,9 +56,10 @@ pub(crate) enum Judged {
 /// A figure with one value for each repetition.
 #[derive(Debug, Clone)]
 pub(crate) struct Figure {
-    name: &'static str,
+    name: Cow<'static, str>,
     unit: Unit,
     judged: Judged,
+    side: Side,
     values: Vec<u64>,
     limits: Vec<u64>,
 }
@@ -50,11 +75,12 @@ pub(crate) struct Spread<T> {
 /// A figure as it is written down.
 #[derive(Debug, Serialize)]
 pub(crate) struct Line<'a> {
-    pub(crate) figure: &'static str,
+    pub(crate) figure: &'a str,
     pub(crate) unit: Unit,
     pub(crate) value: Spread<u64>,
     pub(crate) values: &'a [u64],
     pub(crate) limits: &'a [u64],
+    pub(crate) side: Side,
     /// Value by limit of the same repetition; none where nothing is judged or the limit is 0.
     pub(crate) ratio: Option<Spread<f64>>,
     pub(crate) judged: Judged,
@@ -63,18 +89,27 @@ pub(crate) struct Line<'a> {
 
 impl Figure {
     /// A figure whose values must not exceed their limits.
-    pub(crate) fn limited(name: &'static str, unit: Unit, judged: Judged) -> Self {
+    pub(crate) fn limited(name: impl Into<Cow<'static, str>>, unit: Unit, judged: Judged) -> Self {
         Self {
-            name,
+            name: name.into(),
             unit,
             judged,
+            side: Side::AtMost,
             values: Vec::new(),
             limits: Vec::new(),
         }
     }
 
+    /// A figure whose values must not fall below their limits.
+    pub(crate) fn at_least(name: impl Into<Cow<'static, str>>, unit: Unit, judged: Judged) -> Self {
+        Self {
+            side: Side::AtLeast,
+            ..Self::limited(name, unit, judged)
+        }
+    }
+
     /// A figure that explains others.
-    pub(crate) fn told(name: &'static str, unit: Unit) -> Self {
+    pub(crate) fn told(name: impl Into<Cow<'static, str>>, unit: Unit) -> Self {
         Self::limited(name, unit, Judged::Not)
     }
 
@@ -93,11 +128,12 @@ impl Figure {
     pub(crate) fn line(&self) -> Option<Line<'_>> {
         let ratios: Option<Vec<f64>> = self.pairs().map(|(v, l)| ratio(v, l)).collect();
         Some(Line {
-            figure: self.name,
+            figure: &self.name,
             unit: self.unit,
             value: spread(&self.values, u64::cmp)?,
             values: &self.values,
             limits: &self.limits,
+            side: self.side,
             ratio: ratios.and_then(|ratios| spread(&ratios, f64::total_cmp)),
             judged: self.judged,
             holds: self.holds(),
@@ -107,11 +143,18 @@ impl Figure {
     fn holds(&self) -> bool {
         match self.judged {
             Judged::Not => true,
-            Judged::Every => self.pairs().all(|(value, limit)| value <= limit),
+            Judged::Every => self.pairs().all(|pair| self.keeps(pair)),
             Judged::Median => {
-                let within = self.pairs().filter(|(value, limit)| value <= limit).count();
+                let within = self.pairs().filter(|pair| self.keeps(*pair)).count();
                 within * 2 > self.values.len()
             }
+        }
+    }
+
+    fn keeps(&self, (value, limit): (u64, u64)) -> bool {
+        match self.side {
+            Side::AtMost => value <= limit,
+            Side::AtLeast => value >= limit,
         }
     }
 
@@ -145,6 +188,12 @@ impl Line<'_> {
         match self.unit {
             Unit::Microseconds => format!("{:.1} ms", value as f64 / 1_000.0),
             Unit::Count => value.to_string(),
+            Unit::PerSecond => format!("{value}/s"),
+            Unit::Nanoseconds => format!("{:.2} us", value as f64 / 1_000.0),
+            Unit::ProcessorMicroseconds => format!("{:.4} s", value as f64 / 1_000_000.0),
+            Unit::Bytes => format!("{:.1} MiB", value as f64 / f64::from(1 << 20)),
+            Unit::Hundredths => format!("{:.2}", value as f64 / 100.0),
+            Unit::Thousandths => format!("{:.3}", value as f64 / 1_000.0),
         }
     }
 }
@@ -202,6 +251,20 @@ mod tests {
             (5, 1, 30)
         );
         assert!(line.holds);
+    }
+
+    #[test]
+    fn what_must_not_fall_below_its_limit_is_broken_by_less() {
+        let mut rate = Figure::at_least("a.rate", Unit::Thousandths, Judged::Median);
+        [(250, 250), (400, 250), (100, 250)]
+            .iter()
+            .for_each(|(value, limit)| rate.add(*value, *limit));
+        assert!(rate.holds());
+        rate.add(249, 250);
+        assert!(!rate.holds(), "half is not most");
+        let line = rate.line().unwrap();
+        assert_eq!(line.side, Side::AtLeast);
+        assert_eq!(line.text()[1], "0.249 (0.100..0.400)");
     }
 
     #[test]

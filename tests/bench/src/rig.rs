@@ -14,11 +14,13 @@ use storelink_simulators::{
 use storelink_test_support::api::Api;
 use storelink_test_support::erp::{Erp, Price};
 use storelink_test_support::eventually::eventually;
-use storelink_test_support::system::{System, SystemOptions};
+use storelink_test_support::system::{Layout, System, SystemOptions};
 use storelink_test_support::world::{LinkPlan, LinkedStore, link, read_now};
 
+use crate::process::Processes;
+
 /// The tenant that a new installation has.
-const TENANT: &str = "default";
+pub(crate) const TENANT: &str = "default";
 /// The price list of all stores.
 pub(crate) const PRICES: &str = "B2C";
 /// How long anything may take to settle.
@@ -31,7 +33,7 @@ pub(crate) struct Rig {
     pub(crate) system: System,
     pub(crate) simulators: Simulators,
     pub(crate) erp: Erp,
-    api: Api,
+    pub(crate) api: Api,
 }
 
 /// A store that is linked.
@@ -43,9 +45,22 @@ pub(crate) struct Shop {
 impl Rig {
     /// Starts every role as its own process, on SQLite.
     pub(crate) async fn start(sync_always: bool) -> anyhow::Result<Self> {
+        Self::start_as(SystemOptions::process_per_role(), sync_always).await
+    }
+
+    /// Starts all roles in one process, on SQLite, beside a broker.
+    pub(crate) async fn start_in_one_process(sync_always: bool) -> anyhow::Result<Self> {
+        let options = SystemOptions {
+            layout: Layout::OneProcessBesideBroker,
+            ..SystemOptions::one_process()
+        };
+        Self::start_as(options, sync_always).await
+    }
+
+    async fn start_as(options: SystemOptions, sync_always: bool) -> anyhow::Result<Self> {
         let options = SystemOptions {
             sync_always,
-            ..SystemOptions::process_per_role()
+            ..options
         };
         let system = System::start(options).await?;
         let api = Api::new(system.api_url(), system.admin_token()?)?;
@@ -83,6 +98,18 @@ impl Rig {
         let link = link(&self.api, plan(LinkPlan::of(&spec, &opened))).await?;
         read_now(&self.api, &link.connection, "products").await?;
         Ok(Shop { handle, link })
+    }
+
+    /// All processes of the system, without the broker.
+    pub(crate) fn processes(&self) -> Processes {
+        Processes::of(self.system.process_ids().into_values())
+    }
+
+    /// Ends everything.
+    pub(crate) async fn shut_down(mut self) -> anyhow::Result<()> {
+        self.system.shut_down().await?;
+        self.simulators.stop();
+        Ok(())
     }
 
     /// Now, on the clock of the stores' records.

@@ -12,20 +12,21 @@ const DATABASE_URL: &str = "STORELINK_DATABASE__URL";
 impl System {
     pub(super) fn add_dev(&mut self, options: &SystemOptions) -> anyhow::Result<()> {
         let folder = self.folder.display().to_string();
-        let mut arguments: Vec<String> = [DEV, "--data-dir", folder.as_str(), "--nats-port", "0"]
+        let mut arguments: Vec<String> = [DEV, "--data-dir", folder.as_str()]
             .map(str::to_owned)
             .into();
+        if self.broker.is_some() {
+            arguments.push("--no-broker".to_owned());
+        } else {
+            arguments.extend(["--nats-port", "0"].map(str::to_owned));
+        }
         if !options.sync_always {
             arguments.push("--fast".to_owned());
         }
         self.add(DEV.to_owned(), arguments, None)
     }
 
-    pub(super) async fn add_roles(
-        &mut self,
-        options: &SystemOptions,
-        replicas: usize,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn add_broker(&mut self, options: &SystemOptions) -> anyhow::Result<()> {
         let broker_options = BrokerOptions {
             sync_always: options.sync_always,
             extra_config: self.make_broker_users().await?,
@@ -35,6 +36,15 @@ impl System {
         self.broker_url = broker.url();
         self.broker = Some(broker);
         self.set("STORELINK_NATS__URL", self.broker_url.clone());
+        Ok(())
+    }
+
+    pub(super) async fn add_roles(
+        &mut self,
+        options: &SystemOptions,
+        replicas: usize,
+    ) -> anyhow::Result<()> {
+        self.add_broker(options).await?;
         self.set("STORELINK_DATA_DIR", self.folder.display().to_string());
         // No role's user may make any.
         self.set("STORELINK_NATS__MANAGE_STREAMS", "false".to_owned());

@@ -97,6 +97,10 @@ impl System {
         system.environment = system.settings(&options).await?;
         match options.layout {
             Layout::OneProcess => system.add_dev(&options)?,
+            Layout::OneProcessBesideBroker => {
+                system.add_broker(&options).await?;
+                system.add_dev(&options)?;
+            }
             Layout::ProcessPerRole { replicas } => system.add_roles(&options, replicas).await?,
         }
         system.database = options.database;

@@ -21,6 +21,8 @@ pub struct SystemOptions {
 pub enum Layout {
     /// `storelink dev`: every role and a broker of its own.
     OneProcess,
+    /// `storelink dev --no-broker`: every role, beside a broker that stays when the process ends.
+    OneProcessBesideBroker,
     /// `storelink serve <role>` for every role, so many of each, beside a broker.
     ProcessPerRole {
         /// Processes of each role except the registry, which has one.
