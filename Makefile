@@ -37,11 +37,12 @@ run: ## the system on ./data, API on 127.0.0.1:8080
 	$(PROGRAMS); \
 	exec target/debug/storelink dev --data-dir data
 
-bench: ## figures of the whole system as ratios to limits of the same run; SYNC=always flushes every write
+bench: ## figures of the whole system as ratios to limits of the same run; ONLY=throughput,many REPEAT=3 choose; SYNC=always flushes every write
 	@nats="$$($(NATS))"; export PATH="$$(dirname "$$nats"):$$PATH"; \
 	echo "Building: the first time takes some minutes." >&2; \
 	cargo build --locked --quiet --profile bench-run -p storelink -p storelink-bench; \
-	target/bench-run/storelink-bench $(if $(filter always,$(SYNC)),--sync-always,)
+	target/bench-run/storelink-bench $(if $(filter always,$(SYNC)),--sync-always,) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(REPEAT),--repetitions $(REPEAT))
 
 faults: ## planted faults, odd bytes for every parser (ONLY=fuzz SECONDS=60), and the long fault runs, resumable; ONLY=simulation ONLY=kills SEED=7 REPEAT=3 SHORT=1 choose
 	@case "$(ONLY)" in ""|simulation) mkdir -p target/faults; \

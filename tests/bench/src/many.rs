@@ -90,7 +90,9 @@ async fn processor_of_ten(sizes: &Sizes, sync_always: bool) -> anyhow::Result<Ve
     let processes = rig.processes();
     let mut times = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        let run = fleet.run(By::Storelink, &processes, number, AT_ONCE).await?;
+        let run = fleet
+            .run(By::Storelink, &processes, number, AT_ONCE)
+            .await?;
         times.push(run.processor_us_per_10k()?);
     }
     rig.shut_down().await?;
