@@ -9,8 +9,10 @@ use async_nats::jetstream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use storelink_simulators::StoreInfo;
 use storelink_simulators::woocommerce::StoreSpec;
+use storelink_test_support::api::Api;
+use storelink_test_support::eventually::eventually_every;
 use storelink_test_support::processes::RunningProcess;
-use storelink_test_support::world::{LinkPlan, link, read_now};
+use storelink_test_support::world::{LinkPlan, link};
 
 use crate::feed::{AT_ONCE, Feed, Manner, Said};
 use crate::floor;
@@ -19,7 +21,11 @@ use crate::rig::{Rig, TENANT};
 use crate::sink::{Sink, Tally};
 
 /// How long a fleet may take to show what was said.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(300);
+/// How long the articles of a store may take to be read while many others are.
+const READ_LIMIT: Duration = Duration::from_secs(600);
+/// Between two looks at a read: looking costs the system something.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long receipts and acknowledgements may take to be written after the last value.
 const REST: Duration = Duration::from_secs(3);
 /// Stores that are linked at the same time: fewer than a tenant may verify.
@@ -268,5 +274,21 @@ async fn link_sink(rig: &Rig, name: &str, warehouse: &str, sink: &Sink) -> anyho
         .map(|entity| (entity.to_owned(), READ_EVERY))
         .into();
     let linked = link(&rig.api, plan).await?;
-    read_now(&rig.api, &linked.connection, "products").await
+    read_products(&rig.api, &linked.connection).await
+}
+
+/// Lets the articles be read and waits until that has ended well.
+async fn read_products(api: &Api, connection: &str) -> anyhow::Result<()> {
+    let run = eventually_every(LOOK, "a read is taken", READ_LIMIT, async || {
+        api.run_now(connection, "products").await
+    })
+    .await?;
+    let ended = eventually_every(LOOK, "the articles are read", READ_LIMIT, async || {
+        let state = api.run(connection, &run).await?;
+        ensure!(state.has_ended(), "it is {}", state.state);
+        Ok(state)
+    })
+    .await?;
+    ensure!(ended.error_code.is_none(), "the read failed: {ended:?}");
+    Ok(())
 }

@@ -21,7 +21,7 @@ impl Machine {
         Self {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             broker_sync: if sync_always { "always" } else { "interval" },
-            layout: "a process per role",
+            layout: "a process per role, in `many` one for all",
             database: if sync_always {
                 "SQLite, synchronous full"
             } else {

@@ -74,15 +74,13 @@ async fn the_floor_brings_every_last_value_to_every_store_in_full_batches() {
     let last_us = world.tally.reached(all, LIMIT).await.unwrap();
     assert!(last_us > said.began_us());
     for sink in &world.sinks {
+        let book = sink.book();
         let mut ages = Vec::new();
-        said.ages(&sink.book().writes, &mut ages).unwrap();
+        said.ages(&book.writes, &mut ages).unwrap();
         assert_eq!(ages.len(), 500, "each value has an age, passed over or not");
-        assert_eq!((sink.book().went_back, sink.book().strange), (0, 0));
-        let requests = sink.book().requests;
-        assert!(
-            (3..=9).contains(&requests),
-            "{requests} requests for 250 articles"
-        );
+        assert_eq!((book.went_back, book.strange), (0, 0));
+        let requests = book.requests;
+        assert!((3..=9).contains(&requests), "{requests} requests");
     }
     while world.waiting().await > 0 {
         assert!(!floor.is_finished(), "the floor has failed");

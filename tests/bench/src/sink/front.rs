@@ -173,7 +173,7 @@ impl Front {
             TRIVIAL => return json("{}"),
             _ => {}
         }
-        self.from_behind(&parts, body).await
+        self.answered_behind(&parts, body).await
     }
 
     async fn take(&self, rows: &[Row]) -> Response<Full<Bytes>> {
@@ -190,7 +190,7 @@ impl Front {
         json(batch::confirmation(rows))
     }
 
-    async fn from_behind(
+    async fn answered_behind(
         &self,
         parts: &hyper::http::request::Parts,
         body: Bytes,
