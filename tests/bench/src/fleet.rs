@@ -29,7 +29,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long receipts and acknowledgements may take to be written after the last value.
 const REST: Duration = Duration::from_secs(3);
 /// Stores that are linked at the same time: fewer than a tenant may verify.
-const AT_THE_SAME_TIME: usize = 6;
+const LINKED_AT_ONCE: usize = 6;
+/// Stores whose articles wait to be read at the same time.
+const READ_AT_ONCE: usize = 32;
 /// Seconds between two reads of a store: no read falls into a measurement.
 const READ_EVERY: u64 = 86_400;
 const ENTITIES: [&str; 2] = ["products", "stock"];
@@ -122,8 +124,13 @@ impl Fleet {
             let name = format!("{}-{number}", plan.name);
             link_sink(rig, &name, plan.name, sink).await
         });
-        let linking = futures::stream::iter(linking).buffer_unordered(AT_THE_SAME_TIME);
-        linking.try_collect::<()>().await?;
+        let linking = futures::stream::iter(linking).buffer_unordered(LINKED_AT_ONCE);
+        let connections: Vec<String> = linking.try_collect().await?;
+        let reading = connections
+            .iter()
+            .map(|connection| read_products(&rig.api, connection));
+        let reading = futures::stream::iter(reading).buffer_unordered(READ_AT_ONCE);
+        reading.try_collect::<()>().await?;
         fleet
             .run(By::Storelink, &rig.processes(), fleet.articles()?, AT_ONCE)
             .await?;
@@ -251,8 +258,9 @@ impl Fleet {
     }
 }
 
-/// Links a sink, with a simulated store behind it that answers what it does not know.
-async fn link_sink(rig: &Rig, name: &str, warehouse: &str, sink: &Sink) -> anyhow::Result<()> {
+/// Links a sink, with a simulated store behind it that answers what it does not know; answers the
+/// connection's id.
+async fn link_sink(rig: &Rig, name: &str, warehouse: &str, sink: &Sink) -> anyhow::Result<String> {
     let spec = StoreSpec {
         // Signatures are made for the address that is called.
         home: Some(sink.url()),
@@ -274,7 +282,7 @@ async fn link_sink(rig: &Rig, name: &str, warehouse: &str, sink: &Sink) -> anyho
         .map(|entity| (entity.to_owned(), READ_EVERY))
         .into();
     let linked = link(&rig.api, plan).await?;
-    read_products(&rig.api, &linked.connection).await
+    Ok(linked.connection)
 }
 
 /// Lets the articles be read and waits until that has ended well.
