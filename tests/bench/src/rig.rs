@@ -21,6 +21,9 @@ use crate::process::Processes;
 
 /// The tenant that a new installation has.
 pub(crate) const TENANT: &str = "default";
+/// Times the usual room of the broker's streams: a million articles, each with what was last read of it,
+/// do not fit into a single one.
+const ROOM: &str = "4";
 /// The price list of all stores.
 pub(crate) const PRICES: &str = "B2C";
 /// How long anything may take to settle.
@@ -54,6 +57,7 @@ impl Rig {
             layout: Layout::OneProcessBesideBroker,
             ..SystemOptions::one_process()
         };
+        let options = options.with("STORELINK_NATS__BYTES_FACTOR", ROOM);
         Self::start_as(options, sync_always).await
     }
 
