@@ -51,6 +51,7 @@ fn copy_of(winner: &Winner<Stock>) -> Winner<Stock> {
         time: winner.time,
         trace: winner.trace.clone(),
         event: winner.event,
+        item: winner.item,
     }
 }
 
