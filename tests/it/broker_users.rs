@@ -87,14 +87,16 @@ async fn a_publisher_is_added_publishes_for_its_tenant_and_is_removed() {
     };
     let seed = publisher(&mut arena, "add").await;
     let url = arena.system.broker_url().to_owned();
+    let inbox = format!("_INBOX_{TENANT}_erp");
+    let as_publisher = async |tenant: &str| Erp::over_nats_as(&url, tenant, &seed, &inbox).await;
     let kept = std::fs::read_to_string(arena.system.users_folder().join("server/users.conf"));
     assert!(!kept.unwrap().contains(&seed));
 
-    arena.erp = Erp::over_nats_as(&url, TENANT, &seed).await.unwrap().into();
+    arena.erp = as_publisher(TENANT).await.unwrap().into();
     arena.say_everything().await.unwrap();
     arena.values_are_right().await.unwrap();
 
-    let other = Erp::over_nats_as(&url, "other", &seed).await.unwrap();
+    let other = as_publisher("other").await.unwrap();
     let level = [(sku.as_str(), Decimal::ONE)];
     let refused = eventually("it is refused", LIMIT, async || {
         let refused = arena.system.refused_permissions();
@@ -108,5 +110,5 @@ async fn a_publisher_is_added_publishes_for_its_tenant_and_is_removed() {
     }
 
     publisher(&mut arena, "remove").await;
-    assert!(Erp::over_nats_as(&url, TENANT, &seed).await.is_err());
+    assert!(as_publisher(TENANT).await.is_err());
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(action: &PublishersAction) -> anyhow::Result<()> {
             let folder = UsersFolder::open(&who.dir)?;
             // Before anything changes: there has to be a user of a role beside it.
             folder.render()?;
-            let seed = folder.add_publisher(&tenant, &name)?;
+            let (publisher, seed) = folder.add_publisher(&tenant, &name)?;
             let handed_over = hand_over(seed.expose_secret(), seed_file.as_deref());
             if handed_over.is_err() {
                 folder.remove_publisher(&tenant, &name)?;
@@ -29,6 +29,10 @@ pub(crate) fn run(action: &PublishersAction) -> anyhow::Result<()> {
             handed_over?;
             folder.render()?;
             eprintln!("{}", next_step(&folder));
+            eprintln!(
+                "its client has to use the inbox prefix {}",
+                publisher.inbox_prefix()
+            );
         }
         PublishersAction::List { dir } => {
             for publisher in UsersFolder::open(dir)?.publishers()? {

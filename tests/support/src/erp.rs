@@ -81,13 +81,21 @@ impl Erp {
         Ok(Self::new(Way::Nats(jetstream::new(client)), tenant))
     }
 
-    /// An ERP with a key of its own, as `storelink publishers add` hands over.
+    /// An ERP with a key of its own, as `storelink publishers add` hands over, and the inbox prefix that
+    /// belongs to it.
     ///
     /// # Errors
     /// When the broker does not answer, or does not know the key.
-    pub async fn over_nats_as(url: &str, tenant: &str, seed: &str) -> anyhow::Result<Self> {
-        let client = async_nats::ConnectOptions::with_nkey(seed.to_owned());
-        let client = client.connect(url).await?;
+    pub async fn over_nats_as(
+        url: &str,
+        tenant: &str,
+        seed: &str,
+        inbox_prefix: &str,
+    ) -> anyhow::Result<Self> {
+        let client = async_nats::ConnectOptions::with_nkey(seed.to_owned())
+            .custom_inbox_prefix(inbox_prefix)
+            .connect(url);
+        let client = client.await?;
         Ok(Self::new(Way::Nats(jetstream::new(client)), tenant))
     }
 

@@ -19,6 +19,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use storelink_bus::Bus;
+use storelink_bus::users::ADMINISTRATOR;
 use storelink_model::Timestamp;
 use storelink_persistence::{Backend, DbError, backend, copy_databases};
 use storelink_settings::Settings;
@@ -33,7 +34,7 @@ pub(crate) use restore::restore;
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
 pub(crate) async fn backup(config: Option<&Path>, folder: &Path) -> anyhow::Result<()> {
     let settings = Settings::load(config)?;
-    let bus = Bus::connect(&bus_options(&settings, "storelink")).await?;
+    let bus = Bus::connect(&bus_options(&settings, ADMINISTRATOR)).await?;
     prepare(folder)?;
     let manifest = match fill(&settings, &bus, folder).await {
         Ok(manifest) => manifest,

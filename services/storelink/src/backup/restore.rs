@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use storelink_bus::users::ADMINISTRATOR;
 use storelink_bus::{Bus, archive, streams};
 use storelink_persistence::{Database, DatabaseCopy, Restoration};
 use storelink_settings::Settings;
@@ -28,7 +29,7 @@ pub(crate) async fn restore(config: Option<&Path>, folder: &Path) -> anyhow::Res
         manifest.database
     );
     let vault = keys::open(&settings.vault.keys_dir, CreateMissing::No)?;
-    let bus = Bus::connect(&bus_options(&settings, "storelink")).await?;
+    let bus = Bus::connect(&bus_options(&settings, ADMINISTRATOR)).await?;
     archive::ensure_unused(&bus)
         .await
         .context("restore needs a broker whose streams were never used: give it an empty store")?;

@@ -87,17 +87,23 @@ impl UsersFolder {
         &self,
         tenant: &PublisherName,
         name: &PublisherName,
-    ) -> anyhow::Result<SecretString> {
+    ) -> anyhow::Result<(Publisher, SecretString)> {
         let path = self.publisher_file(tenant, name);
-        let (tenant, name) = (tenant.as_str(), name.as_str());
         ensure!(
             !path.exists(),
-            "tenant {tenant} has a publisher {name}: take another name, or remove it first"
+            "tenant {} has a publisher {}: take another name, or remove it first",
+            tenant.as_str(),
+            name.as_str()
         );
         let key = UserKey::generate()?;
-        files::make_folder(&self.path.join("publishers").join(tenant))?;
+        files::make_folder(&self.path.join("publishers").join(tenant.as_str()))?;
         files::replace(&path, &format!("{}\n", key.public()))?;
-        Ok(key.seed().clone())
+        let publisher = Publisher {
+            tenant: tenant.clone(),
+            name: name.clone(),
+            public_key: key.public().to_owned(),
+        };
+        Ok((publisher, key.seed().clone()))
     }
 
     /// Removes a publisher; false when there is none.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::BrokerUser;
+use super::{BrokerUser, inbox_prefix};
 
 /// The account in which the roles and all streams are.
 pub const ACCOUNT: &str = "STORELINK";
@@ -39,11 +39,15 @@ impl PublisherName {
     }
 }
 
-/// A system outside that publishes the events of one tenant.
+/// The account in which publishers are.
 ///
-/// Each is an account of its own. In the account of the roles it could name one of their subjects as
-/// the place for its acknowledgement: the server sends that there whatever the publisher may do, and a
-/// stream would keep it as somebody's last level.
+/// Another one than that of the roles: there a publisher could name one of their subjects as the place
+/// for its acknowledgement, which the server sends whatever the publisher may do, and a stream would keep
+/// it as somebody's last level. One for all of them, because a server that reads its configuration anew
+/// does not connect an account that it did not know with what it imports.
+const PUBLISHERS: &str = "PUBLISHERS";
+
+/// A system outside that publishes the events of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Publisher {
     /// The tenant, in the form of an identifier.
@@ -52,6 +56,14 @@ pub struct Publisher {
     pub name: PublisherName,
     /// The public half of its key.
     pub public_key: String,
+}
+
+impl Publisher {
+    /// First part of the subjects on which it gets its acknowledgements; no other publisher may hear them.
+    pub fn inbox_prefix(&self) -> String {
+        // No name holds an underscore, so no two prefixes meet.
+        inbox_prefix(&format!("{}_{}", self.tenant.as_str(), self.name.as_str()))
+    }
 }
 
 /// The file. Users come in the order given.
@@ -71,9 +83,7 @@ pub fn server_config(users: &[KeyedUser], publishers: &[Publisher]) -> String {
     }
     line(&mut text, 6, &format!("{{ stream: \"hub.*.{REJECTED}\" }}"));
     text.push_str("    ]\n  }\n");
-    for publisher in publishers {
-        write_publisher(&mut text, publisher);
-    }
+    write_publishers(&mut text, publishers);
     text.push_str("}\n");
     text
 }
@@ -93,40 +103,38 @@ fn write_user(text: &mut String, keyed: &KeyedUser, all: &[BrokerUser]) {
     line(text, 6, "} }");
 }
 
-fn write_publisher(text: &mut String, publisher: &Publisher) {
-    let (tenant, name) = (publisher.tenant.as_str(), publisher.name.as_str());
-    let says: Vec<String> = EVENTS
-        .iter()
-        .map(|event| format!("erp.{tenant}.{event}"))
-        .collect();
-    let hears = format!("hub.{tenant}.{REJECTED}");
-    // No identifier holds an underscore, so no two names meet.
-    line(text, 2, &format!("publisher_{tenant}_{name} {{"));
-    line(
-        text,
-        4,
-        &format!(
-            "users: [ {{ nkey: {}, permissions: {{",
-            publisher.public_key
-        ),
-    );
-    write_list(text, 8, "publish", &says);
-    write_list(
-        text,
-        8,
-        "subscribe",
-        &["_INBOX.>".to_owned(), hears.clone()],
-    );
-    line(text, 4, "} } ]");
-    line(text, 4, "imports: [");
-    for subject in &says {
-        let import = format!("{{ service: {{ account: {ACCOUNT}, subject: \"{subject}\" }} }}");
-        line(text, 6, &import);
+fn write_publishers(text: &mut String, publishers: &[Publisher]) {
+    line(text, 2, &format!("{PUBLISHERS} {{"));
+    line(text, 4, "users: [");
+    for publisher in publishers {
+        write_publisher(text, publisher);
     }
-    let import = format!("{{ stream: {{ account: {ACCOUNT}, subject: \"{hears}\" }} }}");
-    line(text, 6, &import);
+    line(text, 4, "]");
+    line(text, 4, "imports: [");
+    let from = |kind: &str, subject: &str| {
+        format!("{{ {kind}: {{ account: {ACCOUNT}, subject: \"{subject}\" }} }}")
+    };
+    for event in EVENTS {
+        line(text, 6, &from("service", &format!("erp.*.{event}")));
+    }
+    line(text, 6, &from("stream", &format!("hub.*.{REJECTED}")));
     line(text, 4, "]");
     line(text, 2, "}");
+}
+
+fn write_publisher(text: &mut String, publisher: &Publisher) {
+    let (tenant, name) = (publisher.tenant.as_str(), publisher.name.as_str());
+    let says = EVENTS.map(|event| format!("erp.{tenant}.{event}"));
+    let hears = [
+        format!("{}.>", publisher.inbox_prefix()),
+        format!("hub.{tenant}.{REJECTED}"),
+    ];
+    let key = &publisher.public_key;
+    line(text, 6, &format!("# {name} of {tenant}"));
+    line(text, 6, &format!("{{ nkey: {key}, permissions: {{"));
+    write_list(text, 10, "publish", &says);
+    write_list(text, 10, "subscribe", &hears);
+    line(text, 6, "} }");
 }
 
 fn write_list(text: &mut String, indent: usize, name: &str, subjects: &[String]) {

@@ -59,6 +59,8 @@ fn connection_registry() -> BrokerUser {
             "erp.*.product.changed",
             "poll.*.*.*",
             STATE_CHANGED,
+            // After a restore.
+            "hub.*.resync.requested",
         ])
         .writes_bucket(names::CONNECTIONS)
         .watches_bucket(names::CONNECTIONS)

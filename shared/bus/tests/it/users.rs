@@ -26,6 +26,7 @@ type Refusals = Arc<Mutex<BTreeSet<String>>>;
 /// A server with users, and the keys by name.
 struct World {
     broker: TestBroker,
+    keyed: Vec<KeyedUser>,
     keys: Vec<(String, UserKey)>,
 }
 
@@ -61,6 +62,7 @@ impl World {
         });
         Self {
             broker: broker.await.unwrap(),
+            keyed,
             keys,
         }
     }
@@ -96,6 +98,7 @@ impl World {
                 }
                 std::future::ready(())
             })
+            .custom_inbox_prefix("_INBOX_t1_shop")
             .connect(self.broker.url());
         (client.await.unwrap(), refused)
     }
@@ -243,7 +246,14 @@ async fn a_publisher_reaches_its_own_tenant_alone() {
         "$JS.API.STREAM.INFO.ERP_STOCK",
         "$JS.API.STREAM.PURGE.ERP_STOCK",
     ];
-    let heard = ["hub.t2.event.rejected", "hub.t1.>", "erp.>", ">"];
+    let heard = [
+        "_INBOX.>",
+        "_INBOX_t2_other.>",
+        "hub.t2.event.rejected",
+        "hub.t1.>",
+        "erp.>",
+        ">",
+    ];
     let asked = forbidden
         .map(|subject| format!("say {subject}"))
         .into_iter();
@@ -264,13 +274,55 @@ async fn a_publisher_cannot_have_its_acknowledgement_stored_as_a_level() {
         .await
         .unwrap();
     let (client, _) = world.client("shop").await;
-    let level = "stock.t2.main.A";
-    let sent = client.publish_with_reply("erp.t1.stock.changed", level, "{}".into());
-    sent.await.unwrap();
-    // Behind it, and acknowledged: the first one was answered, too.
+    let own = "erp.t1.stock.changed";
+    for place in [
+        "stock.t2.main.A",
+        "erp.t2.stock.changed",
+        "$KV.connections.a",
+    ] {
+        let sent = client.publish_with_reply(own, place, "{}".into());
+        sent.await.unwrap();
+    }
+    // Behind them, and acknowledged: they were answered, too.
     let jetstream = async_nats::jetstream::new(client);
+    let sent = jetstream.publish(own, "{}".into());
+    let stored = in_time("an acknowledgement", sent.await.unwrap().into_future()).await;
+    assert_eq!(stored.unwrap().sequence, 4);
+    assert_eq!(messages(&administrator, names::ERP_STOCK).await, 4);
+    for stream in [names::STOCK, "KV_connections"] {
+        assert_eq!(messages(&administrator, stream).await, 0, "{stream}");
+    }
+}
+
+/// An ERP is added while everything runs, and removed again.
+#[tokio::test]
+async fn a_publisher_comes_and_goes_with_one_reload() {
+    let mut world = World::start(&[]).await;
+    let administrator = world.bus(users::ADMINISTRATOR).await;
+    streams::apply(&administrator, Sizing::default())
+        .await
+        .unwrap();
+    let without = world.broker.extra_config().to_owned();
+    let key = UserKey::generate().unwrap();
+    let publisher = Publisher {
+        tenant: PublisherName::new("t1").unwrap(),
+        name: PublisherName::new("shop").unwrap(),
+        public_key: key.public().to_owned(),
+    };
+    world.keys.push(("shop".to_owned(), key));
+    let with = users::server_config(&world.keyed, &[publisher]);
+    world.broker.reload(with).await.unwrap();
+    let (client, _) = world.client("shop").await;
+    let jetstream = async_nats::jetstream::new(client.clone());
     let sent = jetstream.publish("erp.t1.stock.changed", "{}".into());
     let stored = in_time("an acknowledgement", sent.await.unwrap().into_future()).await;
-    assert_eq!(stored.unwrap().sequence, 2);
-    assert_eq!(messages(&administrator, names::STOCK).await, 0);
+    assert_eq!(stored.unwrap().sequence, 1);
+
+    world.broker.reload(without).await.unwrap();
+    let gone = async {
+        while client.connection_state() == async_nats::connection::State::Connected {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    in_time("the end of the connection", gone).await;
 }
