@@ -78,11 +78,11 @@ async fn a_system_that_was_lost_comes_back_from_a_backup_taken_under_load(databa
         arena.erp.say_stock(WAREHOUSE, &levels).await.unwrap();
     }
     everything_is_wanted_as_said(&arena, &skus).await;
-    for link in &arena.links {
-        for entity in ["stock", "prices"] {
-            let run = read_now(&arena.api, &link.connection, entity);
-            run.await.unwrap();
-        }
+    // Of the first store alone: a comparison would also find what is wrongly taken for confirmed, and
+    // the second one must come right without it.
+    for entity in ["stock", "prices"] {
+        let run = read_now(&arena.api, &arena.first().connection, entity);
+        run.await.unwrap();
     }
     assert_eq!(writes(&arena).await, before, "a reconciliation wrote");
 
@@ -152,7 +152,11 @@ async fn restore(arena: &Arena, backup: &Path) {
     );
     let refused = arena.system.run(&["restore", "--from", from], None).await;
     let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("was used before"), "{refused}");
+    let occupied = ["was used before", "database.not_empty"];
+    assert!(
+        occupied.iter().any(|why| refused.contains(why)),
+        "{refused}"
+    );
 }
 
 async fn publishers_are_asked_for_everything(arena: &mut Arena) {

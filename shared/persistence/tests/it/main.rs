@@ -1,6 +1,10 @@
 //! One suite for both back ends, and what is special about each.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
 
 mod copies;
 mod migrations;
