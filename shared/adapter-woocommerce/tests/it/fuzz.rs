@@ -120,7 +120,7 @@ fn fuzz_orders() {
                             let _ = order.check_sum();
                             let written = serde_json::to_vec(&order).unwrap();
                             let again = serde_json::from_slice::<storelink_order::Order>(&written);
-                            assert_eq!(again.unwrap(), order);
+                            assert_eq!(again.unwrap(), *order);
                         }
                         Err(reason) => {
                             assert!(reason.code.starts_with("woocommerce."), "{reason:?}")
