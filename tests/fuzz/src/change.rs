@@ -232,3 +232,54 @@ fn place<'a>(value: &'a mut Value, left: &mut usize) -> Option<&'a mut Value> {
         _ => None,
     }
 }
+
+/// Every text that is this document with one thing less: without a member or an item, or with a part in
+/// the place of the whole that it belongs to.
+pub(crate) fn simpler(input: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(value) = serde_json::from_slice::<Value>(input) else {
+        return Vec::new();
+    };
+    let simpler = with_less(&value).into_iter();
+    simpler
+        .map(|value| value.to_string().into_bytes())
+        .collect()
+}
+
+fn with_less(value: &Value) -> Vec<Value> {
+    let mut found = Vec::new();
+    match value {
+        Value::Object(members) => {
+            found.extend(members.values().cloned());
+            for (name, member) in members {
+                let mut without = members.clone();
+                without.remove(name);
+                found.push(without.into());
+                found.extend(with_less(member).into_iter().map(|less| {
+                    let mut changed = members.clone();
+                    changed.insert(name.clone(), less);
+                    changed.into()
+                }));
+            }
+        }
+        Value::Array(items) => {
+            found.extend(items.iter().cloned());
+            for (at, item) in items.iter().enumerate() {
+                let without = items.iter().enumerate().filter(|(place, _)| *place != at);
+                found.push(without.map(|(_, item)| item.clone()).collect());
+                found.extend(with_less(item).into_iter().map(|less| {
+                    let kept = items.iter().enumerate();
+                    kept.map(|(place, item)| {
+                        if place == at {
+                            less.clone()
+                        } else {
+                            item.clone()
+                        }
+                    })
+                    .collect()
+                }));
+            }
+        }
+        _ => {}
+    }
+    found
+}

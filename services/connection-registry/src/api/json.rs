@@ -22,6 +22,7 @@ pub(crate) const LARGEST_BODY: usize = 1024 * 1024;
 const BODY_WITHIN: Duration = Duration::from_secs(15);
 /// and each part of it within this.
 const PART_WITHIN: Duration = Duration::from_secs(5);
+const LONGEST_POINTER: usize = 500;
 const MOST_DROPPED: usize = 16 * LARGEST_BODY;
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -189,10 +190,14 @@ fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
 pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment::{Enum, Map, Seq, Unknown};
     path.iter().fold(String::new(), |mut pointer, segment| {
-        match segment {
-            Seq { index } => pointer.push_str(&format!("/{index}")),
-            Map { key } => pointer.push_str(&format!("/{}", escape(key))),
-            Enum { .. } | Unknown => {}
+        let part = match segment {
+            Seq { index } => format!("/{index}"),
+            Map { key } => format!("/{}", escape(key)),
+            Enum { .. } | Unknown => String::new(),
+        };
+        // Names of members are the caller's, and may be long.
+        if pointer.len() + part.len() <= LONGEST_POINTER {
+            pointer.push_str(&part);
         }
         pointer
     })

@@ -178,9 +178,10 @@ fn a_refusal_repeats_no_value_and_stays_short() {
         { "sku": "B", "quantity": "2", "revision": secret },
         { "sku": { secret.as_str(): 1 }, "quantity": "2" },
         { "sku": "C", "quantity": secret },
+        { "sku": "C", "quantity": { "a": { secret.as_str(): { "b": 1 } } } },
         secret,
     ])));
-    assert_eq!(reading.violations.len(), 4);
+    assert_eq!(reading.violations.len(), 5);
     for violation in reading.violations {
         assert!(!violation.detail.contains("s_123"), "{violation}");
         assert!(violation.detail.len() <= 200 && violation.pointer.len() <= 40);

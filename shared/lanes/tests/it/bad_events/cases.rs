@@ -118,8 +118,12 @@ pub(super) fn whole() -> Vec<Case> {
         &[("event.member_invalid", "")],
     ));
     let inside = good("deep inside").to_string().replace("\"7\"", &deep);
-    let at = "/data/items/0/quantity";
-    cases.push(case("deep inside", inside, &[("event.member_invalid", at)]));
+    let at = format!("/data/items/0/quantity{}", "/0".repeat(45));
+    cases.push(case(
+        "deep inside",
+        inside,
+        &[("event.member_invalid", &at)],
+    ));
     let twice = good("twice").to_string();
     let twice = twice.replacen('{', "{\"source\":\"/other\",", 1);
     cases.push(case("twice", twice, &[("event.member_twice", "/source")]));
