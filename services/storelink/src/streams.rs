@@ -37,7 +37,7 @@ pub(crate) async fn run(config: Option<&Path>, action: &StreamsAction) -> anyhow
 }
 
 /// A poller whose broker user may not make its consumers finds them made, and so does an autoscaler.
-fn consumers_of_platforms() -> Vec<ConsumerSpec> {
+pub(crate) fn consumers_of_platforms() -> Vec<ConsumerSpec> {
     let adapters = adapters::all();
     let platforms = adapters.iter().map(|(platform, _)| platform.as_str());
     platforms

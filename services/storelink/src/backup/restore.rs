@@ -14,6 +14,7 @@ use super::{kind, messages, with_remedy};
 use crate::keys;
 use crate::process::bus_options;
 use crate::schema::databases;
+use crate::streams::consumers_of_platforms;
 
 /// Puts a backup into an empty database and an unused broker.
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
@@ -53,8 +54,10 @@ pub(crate) async fn restore(config: Option<&Path>, folder: &Path) -> anyhow::Res
         settled?;
         println!("{}: schema {}", copy.service, copy.schema_version());
     }
-    if bus.options().manage_streams {
-        streams::ensure(&bus, bus.options().sizing).await?;
+    // Whatever roles may: who restores is the administrator.
+    streams::ensure(&bus, bus.options().sizing).await?;
+    for consumer in consumers_of_platforms() {
+        streams::apply_consumer(&bus, &consumer).await?;
     }
     let placed = match fill_broker(&bus, folder, &manifest).await {
         Ok(()) => restoration.finish().await.map_err(with_remedy),
