@@ -189,18 +189,20 @@ fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
 
 pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment::{Enum, Map, Seq, Unknown};
-    path.iter().fold(String::new(), |mut pointer, segment| {
+    let mut pointer = String::new();
+    for segment in path {
         let part = match segment {
             Seq { index } => format!("/{index}"),
             Map { key } => format!("/{}", escape(key)),
-            Enum { .. } | Unknown => String::new(),
+            Enum { .. } | Unknown => continue,
         };
-        // Names of members are the caller's, and may be long.
-        if pointer.len() + part.len() <= LONGEST_POINTER {
-            pointer.push_str(&part);
+        // Names of members are the caller's, and may be long: then it leads to what they are in.
+        if pointer.len() + part.len() > LONGEST_POINTER {
+            break;
         }
-        pointer
-    })
+        pointer.push_str(&part);
+    }
+    pointer
 }
 
 #[cfg(test)]
