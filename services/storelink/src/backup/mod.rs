@@ -7,7 +7,7 @@
 //!    of a queue is in a database that is copied afterwards; what is in both is taken in twice, which
 //!    changes nothing.
 //! 2. The databases, on PostgreSQL at one moment; on SQLite in the order of
-//!    [`databases`](crate::schema::databases).
+//!    [`databases`].
 
 mod manifest;
 mod messages;
