@@ -234,52 +234,58 @@ fn place<'a>(value: &'a mut Value, left: &mut usize) -> Option<&'a mut Value> {
 }
 
 /// Every text that is this document with one thing less: without a member or an item, or with a part in
-/// the place of the whole that it belongs to.
-pub(crate) fn simpler(input: &[u8]) -> Vec<Vec<u8>> {
-    let Ok(value) = serde_json::from_slice::<Value>(input) else {
-        return Vec::new();
-    };
-    let simpler = with_less(&value).into_iter();
-    simpler
-        .map(|value| value.to_string().into_bytes())
-        .collect()
+/// the place of the whole that it belongs to. Made one by one, since most of them are not looked at.
+pub(crate) fn simpler(input: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let value = serde_json::from_slice::<Value>(input).unwrap_or_default();
+    let mut parts = Vec::new();
+    parts_of(&value, &mut parts);
+    let steps = parts.into_iter().enumerate();
+    let steps = steps.flat_map(|(at, parts)| (0..parts).map(move |part| (at, part)));
+    steps.flat_map(move |(at, part)| {
+        [without(&value, at, part), lifted(&value, at, part)]
+            .into_iter()
+            .flatten()
+    })
 }
 
-fn with_less(value: &Value) -> Vec<Value> {
-    let mut found = Vec::new();
+/// How many members or items each place has, in the order of [`count`].
+fn parts_of(value: &Value, parts: &mut Vec<usize>) {
     match value {
         Value::Object(members) => {
-            found.extend(members.values().cloned());
-            for (name, member) in members {
-                let mut without = members.clone();
-                without.remove(name);
-                found.push(without.into());
-                found.extend(with_less(member).into_iter().map(|less| {
-                    let mut changed = members.clone();
-                    changed.insert(name.clone(), less);
-                    changed.into()
-                }));
-            }
+            parts.push(members.len());
+            members.values().for_each(|member| parts_of(member, parts));
         }
         Value::Array(items) => {
-            found.extend(items.iter().cloned());
-            for (at, item) in items.iter().enumerate() {
-                let without = items.iter().enumerate().filter(|(place, _)| *place != at);
-                found.push(without.map(|(_, item)| item.clone()).collect());
-                found.extend(with_less(item).into_iter().map(|less| {
-                    let kept = items.iter().enumerate();
-                    kept.map(|(place, item)| {
-                        if place == at {
-                            less.clone()
-                        } else {
-                            item.clone()
-                        }
-                    })
-                    .collect()
-                }));
-            }
+            parts.push(items.len());
+            items.iter().for_each(|item| parts_of(item, parts));
         }
-        _ => {}
+        _ => parts.push(0),
     }
-    found
+}
+
+fn without(value: &Value, mut at: usize, part: usize) -> Option<Vec<u8>> {
+    let mut value = value.clone();
+    match place(&mut value, &mut at)? {
+        Value::Object(members) => {
+            let name = members.keys().nth(part)?.clone();
+            members.remove(&name);
+        }
+        Value::Array(items) if part < items.len() => {
+            items.remove(part);
+        }
+        _ => return None,
+    }
+    Some(value.to_string().into_bytes())
+}
+
+fn lifted(value: &Value, mut at: usize, part: usize) -> Option<Vec<u8>> {
+    let mut value = value.clone();
+    let whole = place(&mut value, &mut at)?;
+    let part = match whole {
+        Value::Object(members) => members.values().nth(part)?.clone(),
+        Value::Array(items) => items.get(part)?.clone(),
+        _ => return None,
+    };
+    *whole = part;
+    Some(value.to_string().into_bytes())
 }

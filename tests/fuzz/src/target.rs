@@ -26,8 +26,8 @@ const SLOWEST: Duration = Duration::from_secs(10);
 const MEMORY_KIB: u64 = 192 * 1024;
 /// Taken inputs that are kept to be changed further.
 const POOL: usize = 512;
-/// Attempts at making a found input smaller.
-const SMALLER: usize = 4_000;
+/// How long a found input is made smaller: what stands there after that is small enough to look at.
+const SMALLER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A parser by its name, with good inputs to begin from.
 #[derive(Debug)]
@@ -208,14 +208,13 @@ impl<P: Fn(&[u8]) -> bool> Feeding<'_, P> {
 
     /// Takes parts away as long as what is left breaks it, too.
     fn smaller(&self, mut input: Vec<u8>) -> Vec<u8> {
-        let mut attempts = 0;
+        let until = Instant::now() + SMALLER_WITHIN;
         // Members and items first: bytes taken out of a document mostly leave none.
-        while attempts < SMALLER {
+        while Instant::now() < until {
             let known = input.len();
-            let found = simpler(&input).into_iter().find(|simpler| {
-                attempts += 1;
-                attempts < SMALLER && simpler.len() < known && self.try_one(simpler).is_err()
-            });
+            let found = simpler(&input)
+                .take_while(|_| Instant::now() < until)
+                .find(|simpler| simpler.len() < known && self.try_one(simpler).is_err());
             match found {
                 Some(found) => input = found,
                 None => break,
@@ -224,15 +223,14 @@ impl<P: Fn(&[u8]) -> bool> Feeding<'_, P> {
         let mut part = input.len() / 2;
         while part > 0 {
             let mut from = 0;
-            while from < input.len() && attempts < SMALLER {
-                attempts += 1;
-                let until = input.len().min(from + part);
+            while from < input.len() && Instant::now() < until {
+                let end = input.len().min(from + part);
                 let mut without = input.clone();
-                without.drain(from..until);
+                without.drain(from..end);
                 if self.try_one(&without).is_err() {
                     input = without;
                 } else {
-                    from = until;
+                    from = end;
                 }
             }
             part /= 2;
