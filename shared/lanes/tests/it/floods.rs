@@ -196,7 +196,12 @@ async fn mass_zero_stops_before_the_first_write_until_it_is_approved(
     world.quiet::<Stock>(&store.id).await?;
     let after = world.status::<Stock>(&store.id).await?;
     ensure!(after.stopped.is_none(), "{after:?}");
-    ensure!(sent(&world, &store.id, "0") == 20);
+    // A process that was killed at it leaves those that were approved to be sent once more.
+    let sent = world.written(&store.id, 0);
+    let unasked = next.iter().map(|sku| (format!("id-{sku}"), "0".to_owned()));
+    for zero in unasked {
+        ensure!(!sent.contains(&zero), "{zero:?} left unasked");
+    }
     let nothing = approve::<Stock>(&world, &store.id, &status).await?;
     ensure!(
         nothing.approved.is_none() && nothing.waiting == 0,
